@@ -1,0 +1,190 @@
+package crypt
+
+import (
+	"crypto/sha512"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"golang.org/x/crypto/nacl/secretbox"
+	//lint:ignore SA1019 the network's symmetric boxes need the bare HSalsa20 step (encoding.md §5)
+	"golang.org/x/crypto/salsa20/salsa"
+
+	"github.com/sotto-chat/sotto/core/wire"
+)
+
+// BoxOverhead is the size of a box's Poly1305 tag, which stands before the ciphertext.
+const BoxOverhead = secretbox.Overhead
+
+// AuthenticatorSize is the size of a deniable authenticator (smp-transport.md §7.2).
+const AuthenticatorSize = BoxOverhead + sha512.Size
+
+// ErrBox tells that a box was not made with this key and nonce, or was changed on its way.
+var ErrBox = errors.New("crypt: box does not open")
+
+// Nonce is the nonce of a box.
+type Nonce [24]byte
+
+// NewNonce makes a nonce from 24 bytes of rand.
+func NewNonce(rand io.Reader) (n Nonce, err error) {
+	err = read(rand, n[:])
+	return n, err
+}
+
+// NonceOf makes a nonce of b, cut to 24 bytes or filled up with zeros (encoding.md §5).
+func NonceOf(b []byte) (n Nonce) {
+	copy(n[:], b)
+	return n
+}
+
+// Reverse returns the nonce with its bytes in reverse order, as answers of a proxied command have.
+func (n Nonce) Reverse() Nonce {
+	slices.Reverse(n[:])
+	return n
+}
+
+// BoxKey is a secret prepared for several boxes: both the network's crypto_box and its
+// secret_box derive it the same way (encoding.md §5).
+type BoxKey [32]byte
+
+// BoxKey prepares the secret.
+func (s *Secret) BoxKey() (k BoxKey) {
+	var zero [16]byte
+	salsa.HSalsa20((*[32]byte)(&k), &zero, (*[32]byte)(s), &salsa.Sigma)
+	return k
+}
+
+// Wipe overwrites the key.
+func (k *BoxKey) Wipe() { clear(k[:]) }
+
+// Append appends a box of msg without padding to dst; it is BoxOverhead bytes longer than msg.
+func (k *BoxKey) Append(dst []byte, nonce Nonce, msg []byte) []byte {
+	return secretbox.Seal(dst, msg, (*[24]byte)(&nonce), (*[32]byte)(k))
+}
+
+// AppendOpened appends the unpadded content of a box to dst.
+func (k *BoxKey) AppendOpened(dst []byte, nonce Nonce, box []byte) ([]byte, error) {
+	out, ok := secretbox.Open(dst, box, (*[24]byte)(&nonce), (*[32]byte)(k))
+	if !ok {
+		return nil, ErrBox
+	}
+	return out, nil
+}
+
+// Box encrypts msg padded to padded bytes; the box is BoxOverhead bytes longer.
+func (s *Secret) Box(nonce Nonce, msg []byte, padded int) ([]byte, error) {
+	plain, err := wire.AppendPadded(make([]byte, 0, padded), msg, padded)
+	if err != nil {
+		return nil, err
+	}
+	return s.BoxNoPad(nonce, plain), nil
+}
+
+// Open decrypts a box and removes the padding.
+func (s *Secret) Open(nonce Nonce, box []byte) ([]byte, error) {
+	plain, err := s.OpenNoPad(nonce, box)
+	if err != nil {
+		return nil, err
+	}
+	return wire.Unpad(plain)
+}
+
+// BoxNoPad encrypts msg as it is.
+func (s *Secret) BoxNoPad(nonce Nonce, msg []byte) []byte {
+	k := s.BoxKey()
+	defer k.Wipe()
+	return k.Append(make([]byte, 0, len(msg)+BoxOverhead), nonce, msg)
+}
+
+// OpenNoPad decrypts a box whose content is not padded.
+func (s *Secret) OpenNoPad(nonce Nonce, box []byte) ([]byte, error) {
+	k := s.BoxKey()
+	defer k.Wipe()
+	return k.AppendOpened(nil, nonce, box)
+}
+
+// Authenticator makes the deniable authorization of signed, the bytes that a signature
+// would cover: a box of their hash for the relay's session key (smp-transport.md §7.2).
+func (k *X25519Private) Authenticator(peer X25519Public, nonce Nonce, signed []byte) ([]byte, error) {
+	s, err := k.DH(peer)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Wipe()
+	sum := sha512.Sum512(signed)
+	return s.BoxNoPad(nonce, sum[:]), nil
+}
+
+// VerifyAuthenticator checks an authenticator with the relay's session key.
+func (k *X25519Private) VerifyAuthenticator(peer X25519Public, nonce Nonce, signed, authenticator []byte) bool {
+	s, err := k.DH(peer)
+	if err != nil || len(authenticator) != AuthenticatorSize {
+		return false
+	}
+	defer s.Wipe()
+	got, err := s.OpenNoPad(nonce, authenticator)
+	if err != nil {
+		return false
+	}
+	sum := sha512.Sum512(signed)
+	return subtle.ConstantTimeCompare(got, sum[:]) == 1
+}
+
+// BlockSize is the size of a block on the wire, in both directions (smp-transport.md §6).
+const BlockSize = 16384
+
+// MaxBlockContent is the longest content of a block with block encryption.
+const MaxBlockContent = BlockSize - BoxOverhead - 2
+
+// BlockChain is the chain key of block encryption in one direction. It advances once a
+// block, also when a block does not open, so blocks must pass through it in order.
+type BlockChain struct{ ck Secret }
+
+// NewBlockChains derives both chains of a session from its id and the secret of its two
+// session keys.
+func NewBlockChains(sessionID []byte, secret *Secret) (serverToClient, clientToServer *BlockChain) {
+	keys := HKDF(sessionID, secret[:], "SimpleXSbChainInit", 64)
+	defer clear(keys)
+	return &BlockChain{Secret(keys[:32])}, &BlockChain{Secret(keys[32:])}
+}
+
+func (c *BlockChain) next() (key Secret, nonce Nonce) {
+	out := HKDF(nil, c.ck[:], "SimpleXSbChain", 88)
+	defer clear(out)
+	copy(c.ck[:], out)
+	copy(key[:], out[32:])
+	copy(nonce[:], out[64:])
+	return key, nonce
+}
+
+// Seal appends to dst the block of BlockSize bytes that holds content, which has at most
+// MaxBlockContent bytes.
+func (c *BlockChain) Seal(dst, content []byte) ([]byte, error) {
+	if len(content) > MaxBlockContent {
+		return nil, fmt.Errorf("block of %d bytes: %w", len(content), wire.ErrPadded)
+	}
+	key, nonce := c.next()
+	k := key.BoxKey()
+	key.Wipe()
+	defer k.Wipe()
+	plain, err := wire.AppendPadded(make([]byte, 0, BlockSize-BoxOverhead), content, BlockSize-BoxOverhead)
+	if err != nil {
+		return nil, err
+	}
+	return k.Append(dst, nonce, plain), nil
+}
+
+// Open returns the content of a block.
+func (c *BlockChain) Open(block []byte) ([]byte, error) {
+	key, nonce := c.next()
+	defer key.Wipe()
+	if len(block) != BlockSize {
+		return nil, ErrBox
+	}
+	return key.Open(nonce, block)
+}
+
+// Wipe overwrites the chain key.
+func (c *BlockChain) Wipe() { c.ck.Wipe() }
