@@ -1,0 +1,323 @@
+package smp
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/sotto-chat/sotto/core/wire"
+)
+
+// Times between attempts to connect, and the size of a batch of subscriptions (agent.md §11).
+const (
+	reconnectFirst = 2 * time.Second
+	reconnectAfter = 10 * time.Second // from when on the time between attempts grows
+	reconnectMax   = 180 * time.Second
+	subscribeBatch = 1350
+)
+
+// A SessionEvent is what a Session tells: an Event, Up, Down or Subscribed.
+type SessionEvent interface{ sessionEvent() }
+
+type (
+	// Up tells that the session is connected. Subscriptions follow.
+	Up struct{ Params Params }
+	// Down tells that the session is not connected any more, or that an attempt to connect
+	// failed. The next attempt follows.
+	Down struct{ Err error }
+	// Subscribed tells the result of a subscription. With ErrAuth the queue is not there any
+	// more and is forgotten; after another error it is tried again after the next Up.
+	Subscribed struct {
+		Entity ID
+		Err    error
+	}
+)
+
+func (Event) sessionEvent()      {}
+func (Up) sessionEvent()         {}
+func (Down) sessionEvent()       {}
+func (Subscribed) sessionEvent() {}
+
+// A Subscription is a queue to be subscribed to. Its key stays in use until Unsubscribe.
+type Subscription struct {
+	Entity ID // recipient id
+	Key    AuthKey
+}
+
+// Session keeps a Client of one relay connected until Close, and queues subscribed: after
+// a loss it connects again, at growing intervals, and subscribes again.
+type Session struct {
+	connect func(context.Context) (*Client, error)
+	events  chan SessionEvent
+	ctx     context.Context
+	cancel  context.CancelFunc
+	done    chan struct{}
+	retry   chan struct{} // holds one when the next attempt is not to wait
+
+	mu       sync.Mutex
+	client   *Client       // nil while down
+	up       chan struct{} // closed when client is set; a new one when it is not
+	subs     map[ID]*subscription
+	unsubbed chan struct{} // holds one when a subscription is to be made
+}
+
+type subscription struct {
+	key   AuthKey
+	asked bool // in this connection
+}
+
+// NewSession starts to keep a session with a relay.
+func NewSession(config Config, server wire.Server) *Session {
+	return newSession(func(ctx context.Context) (*Client, error) { return Connect(ctx, config, server) })
+}
+
+func newSession(connect func(context.Context) (*Client, error)) *Session {
+	s := &Session{
+		connect:  connect,
+		events:   make(chan SessionEvent),
+		done:     make(chan struct{}),
+		retry:    make(chan struct{}, 1),
+		up:       make(chan struct{}),
+		subs:     make(map[ID]*subscription),
+		unsubbed: make(chan struct{}, 1),
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	go s.run()
+	return s
+}
+
+// Events returns the channel of events. It has to be read for as long as the session is
+// kept; it is closed after Close.
+func (s *Session) Events() <-chan SessionEvent { return s.events }
+
+// Close ends the session and waits for its goroutines.
+func (s *Session) Close() {
+	s.cancel()
+	<-s.done
+}
+
+// Retry connects at once if the session waits for the next attempt, as when the network is back.
+func (s *Session) Retry() { signal(s.retry) }
+
+// Subscribe remembers queues and subscribes to them now, or when the session is next
+// connected. The results come as events.
+func (s *Session) Subscribe(list ...Subscription) {
+	s.mu.Lock()
+	for _, sub := range list {
+		s.subs[sub.Entity] = &subscription{key: sub.Key}
+	}
+	s.mu.Unlock()
+	signal(s.unsubbed)
+}
+
+// Unsubscribe forgets queues: they are not subscribed to again. The relay goes on sending
+// until the connection ends.
+func (s *Session) Unsubscribe(list ...ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range list {
+		delete(s.subs, id)
+	}
+}
+
+// Do waits until the session is connected, for as long as ctx allows, and does what
+// Client.Do does. A queue that a New subscribes to is remembered, and one that a Del
+// deletes is forgotten.
+func (s *Session) Do(ctx context.Context, r Request) (Message, error) {
+	c, err := s.wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m, err := c.Do(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	switch cmd := r.Command.(type) {
+	case New:
+		if ids, ok := m.(IDs); ok && cmd.Subscribe {
+			s.remember(c, ids.RcvID, r.Key)
+		}
+	case Del:
+		s.Unsubscribe(r.Entity)
+	}
+	return m, nil
+}
+
+// wait waits until the session is connected and returns the client, which lasts until
+// the next Down.
+func (s *Session) wait(ctx context.Context) (*Client, error) {
+	for {
+		s.mu.Lock()
+		c, up := s.client, s.up
+		s.mu.Unlock()
+		if c != nil {
+			return c, nil
+		}
+		select {
+		case <-up:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-s.ctx.Done():
+			return nil, ErrClosed
+		}
+	}
+}
+
+func (s *Session) remember(c *Client, id ID, key AuthKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.subs[id] = &subscription{key: key, asked: s.client == c}
+	if s.client != c { // it has ended since
+		signal(s.unsubbed)
+	}
+}
+
+func (s *Session) emit(e SessionEvent) {
+	select {
+	case s.events <- e:
+	case <-s.ctx.Done():
+	}
+}
+
+func (s *Session) run() {
+	defer close(s.done)
+	defer close(s.events)
+	wait := newBackoff()
+	for s.ctx.Err() == nil {
+		c, err := s.connect(s.ctx)
+		if err == nil {
+			start := time.Now()
+			s.serve(c)
+			err = c.Err()
+			if time.Since(start) > wait.delay {
+				wait = newBackoff()
+			}
+		}
+		s.emit(Down{err})
+		s.pause(wait.next())
+	}
+}
+
+func (s *Session) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.retry:
+	case <-s.ctx.Done():
+	}
+}
+
+// serve works with a client until its session ends.
+func (s *Session) serve(c *Client) {
+	defer c.Close()
+	stop := context.AfterFunc(s.ctx, func() { c.fail(errClosedHere) })
+	defer stop()
+	s.emit(Up{c.Params()})
+	s.mu.Lock()
+	s.client = c
+	close(s.up)
+	for _, sub := range s.subs {
+		sub.asked = false
+	}
+	s.mu.Unlock()
+	signal(s.unsubbed)
+	subscribed := make(chan struct{})
+	go func() {
+		defer close(subscribed)
+		s.subscribe(c)
+	}()
+	for e := range c.Events() {
+		switch e.Message.(type) {
+		case End, Deld:
+			s.Unsubscribe(e.Entity)
+		}
+		s.emit(e)
+	}
+	<-subscribed
+	s.mu.Lock()
+	s.client, s.up = nil, make(chan struct{})
+	s.mu.Unlock()
+}
+
+// subscribe makes the subscriptions that are wanted until the client's session ends.
+func (s *Session) subscribe(c *Client) {
+	wait := newBackoff()
+	for {
+		batch := s.takeBatch()
+		if len(batch) == 0 {
+			select {
+			case <-c.stop:
+				return
+			case <-s.unsubbed:
+			}
+			continue
+		}
+		failed := false
+		for i, r := range c.DoBatch(s.ctx, batch) {
+			failed = s.subscribed(batch[i].Entity, r.Err) || failed
+		}
+		if c.Err() != nil {
+			return
+		}
+		if failed {
+			timer := time.NewTimer(wait.next())
+			select {
+			case <-c.stop:
+			case <-timer.C:
+			}
+			timer.Stop()
+		}
+	}
+}
+
+func (s *Session) takeBatch() (batch []Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, sub := range s.subs {
+		if len(batch) == subscribeBatch {
+			break
+		}
+		if !sub.asked {
+			sub.asked = true
+			batch = append(batch, Request{Entity: id, Key: sub.key, Command: Sub{}})
+		}
+	}
+	return batch
+}
+
+// subscribed takes the result of a subscription and tells whether it is to be tried again
+// in this connection.
+func (s *Session) subscribed(id ID, err error) (again bool) {
+	s.mu.Lock()
+	sub := s.subs[id]
+	if sub != nil && (errors.Is(err, ErrTimeout) || errors.Is(err, ErrClosed) || errors.Is(err, context.Canceled)) {
+		sub.asked = false
+		s.mu.Unlock()
+		return true
+	}
+	if errors.Is(err, ErrAuth) {
+		delete(s.subs, id)
+	}
+	s.mu.Unlock()
+	s.emit(Subscribed{id, err})
+	return false
+}
+
+// backoff is the time between attempts (agent.md §11).
+type backoff struct{ delay, elapsed time.Duration }
+
+func newBackoff() backoff { return backoff{delay: reconnectFirst} }
+
+// next returns how long to wait: the delay with a quarter of it taken away or added, so
+// that what one event interrupted does not come back at one moment.
+func (b *backoff) next() time.Duration {
+	d := b.delay
+	b.elapsed += d
+	if b.elapsed > reconnectAfter {
+		b.delay = min(d*3/2, reconnectMax)
+	}
+	return d*3/4 + rand.N(d/2)
+}

@@ -1,0 +1,219 @@
+package smp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// scriptedRelay makes a connect function whose n-th connection, from 0, does what play says.
+func scriptedRelay(t *testing.T, play func(n int, s *script)) func(context.Context) (*Client, error) {
+	n := 0
+	return func(ctx context.Context) (*Client, error) {
+		conn, s := newScript(t, 18)
+		i := n
+		n++
+		go func() {
+			defer s.Close()
+			if s.handshake() == nil {
+				play(i, s)
+			}
+		}()
+		return handshake(ctx, conn, Config{}.withDefaults(), testServer())
+	}
+}
+
+func expect[E SessionEvent](t *testing.T, s *Session) (e E) {
+	t.Helper()
+	got := <-s.Events()
+	e, ok := got.(E)
+	if !ok {
+		t.Errorf("event %T %v, want %T", got, got, e)
+	}
+	return e
+}
+
+func TestSessionResubscribes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cut := make(chan struct{})
+		s := newSession(scriptedRelay(t, func(n int, r *script) {
+			go func() {
+				select {
+				case <-cut:
+					r.Close()
+				case <-t.Context().Done():
+				}
+			}()
+			r.serve(func(cmd Command, tr Transmission) Message {
+				switch id := string(tr.Entity); cmd.(type) {
+				case Sub:
+					if id == "deleted" {
+						return ErrAuth
+					}
+					if id == "taken" && n == 0 {
+						if err := r.write(r.reply(tr.CorrID, tr.Entity, SOK{}), r.reply(nil, tr.Entity, End{})); err != nil {
+							t.Error(err)
+						}
+						return nil
+					}
+					return SOK{}
+				case New:
+					return IDs{RcvID: "made"}
+				}
+				return OK{}
+			})
+		}))
+		defer s.Close()
+		s.Subscribe(Subscription{"kept", testKey}, Subscription{"deleted", testKey}, Subscription{"taken", testKey}, Subscription{"dropped", testKey})
+		expect[Up](t, s)
+		results := make(map[ID]error)
+		for range 5 {
+			switch e := (<-s.Events()).(type) {
+			case Subscribed:
+				results[e.Entity] = e.Err
+			case Event:
+				if e.Entity != "taken" || e.Message != (End{}) {
+					t.Errorf("event %v", e)
+				}
+			default:
+				t.Errorf("event %T", e)
+			}
+		}
+		if len(results) != 4 || !errors.Is(results["deleted"], ErrAuth) || results["kept"] != nil || results["taken"] != nil {
+			t.Errorf("results %v", results)
+		}
+		ctx := context.Background()
+		if _, err := s.Do(ctx, Request{Key: testKey, Command: New{RcvAuth: testKey.Public(), Subscribe: true}}); err != nil {
+			t.Error(err)
+		}
+		if _, err := s.Do(ctx, Request{Entity: "dropped", Key: testKey, Command: Del{}}); err != nil {
+			t.Error(err)
+		}
+		cut <- struct{}{}
+		if down := expect[Down](t, s); !errors.Is(down.Err, ErrClosed) {
+			t.Errorf("down: %v", down.Err)
+		}
+		start := time.Now()
+		expect[Up](t, s)
+		if d := time.Since(start); d < 1500*time.Millisecond || d > 2500*time.Millisecond {
+			t.Errorf("connected again after %v", d)
+		}
+		again := make(map[ID]bool)
+		for range 2 {
+			again[expect[Subscribed](t, s).Entity] = true
+		}
+		if !again["kept"] || !again["made"] {
+			t.Errorf("subscribed again to %v", again)
+		}
+		synctest.Wait()
+		select {
+		case e := <-s.Events():
+			t.Errorf("event %T %v", e, e)
+		default:
+		}
+	})
+}
+
+func TestSessionBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused := errors.New("refused")
+		s := newSession(func(context.Context) (*Client, error) { return nil, refused })
+		defer s.Close()
+		var longest time.Duration
+		last := time.Now()
+		for i := range 40 {
+			if down := expect[Down](t, s); down.Err != refused {
+				t.Errorf("down: %v", down.Err)
+			}
+			d := time.Since(last)
+			last = time.Now()
+			longest = max(longest, d)
+			if i > 0 && i < 5 && (d < 1500*time.Millisecond || d > 2500*time.Millisecond) {
+				t.Errorf("attempt %d after %v", i, d)
+			}
+		}
+		if longest < reconnectMax*3/4 || longest > reconnectMax*5/4 {
+			t.Errorf("longest pause %v", longest)
+		}
+		synctest.Wait() // it pauses for minutes now
+		last = time.Now()
+		s.Retry()
+		expect[Down](t, s)
+		if d := time.Since(last); d != 0 {
+			t.Errorf("retry after %v", d)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if _, err := s.Do(ctx, Request{Command: Ping{}}); err != context.DeadlineExceeded {
+			t.Errorf("command without a connection: %v", err)
+		}
+	})
+}
+
+// TestSessionRetriesSubscriptions has a relay that answers only the second time.
+func TestSessionRetriesSubscriptions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		s := newSession(scriptedRelay(t, func(_ int, r *script) {
+			r.serve(func(cmd Command, _ Transmission) Message {
+				if asked++; asked == 1 {
+					return nil
+				}
+				return SOK{}
+			})
+		}))
+		defer s.Close()
+		s.Subscribe(Subscription{"queue", testKey})
+		expect[Up](t, s)
+		if e := expect[Subscribed](t, s); e.Entity != "queue" || e.Err != nil || asked != 2 {
+			t.Errorf("%v after %d attempts", e, asked)
+		}
+	})
+}
+
+func TestSessionSubscribesInBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSession(scriptedRelay(t, func(_ int, r *script) {
+			r.serve(func(Command, Transmission) Message { return SOK{} })
+		}))
+		defer s.Close()
+		const queues = subscribeBatch + 10
+		for i := range queues {
+			s.Subscribe(Subscription{ID(fmt.Sprint(i)), testKey})
+		}
+		expect[Up](t, s)
+		for range queues {
+			if e := expect[Subscribed](t, s); e.Err != nil {
+				t.Errorf("%v: %v", e.Entity, e.Err)
+			}
+		}
+	})
+}
+
+func TestSessionClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSession(scriptedRelay(t, func(_ int, r *script) {
+			r.serve(func(Command, Transmission) Message { return nil })
+		}))
+		expect[Up](t, s)
+		got := make(chan error)
+		go func() {
+			_, err := s.Do(context.Background(), sub("queue"))
+			got <- err
+		}()
+		synctest.Wait()
+		s.Close()
+		if err := <-got; !errors.Is(err, ErrClosed) {
+			t.Errorf("command: %v", err)
+		}
+		if _, err := s.Do(context.Background(), sub("queue")); !errors.Is(err, ErrClosed) {
+			t.Errorf("command after Close: %v", err)
+		}
+		if _, ok := <-s.Events(); ok {
+			t.Error("event after Close")
+		}
+	})
+}
