@@ -1,0 +1,393 @@
+package relay
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/smp"
+	"github.com/sotto-chat/sotto/core/wire"
+)
+
+// Bounds of what a connection may have waiting to be sent. A client that doesn't read its
+// answers is not read from either; notifications beyond the bound are dropped.
+const (
+	maxWaiting       = 256
+	maxWaitingNotice = 1024
+)
+
+// errHello tells that a client's hello is malformed or meant for another relay.
+var errHello = errors.New("relay: the client's hello is not acceptable")
+
+// A conn is the connection of a client.
+type conn struct {
+	relay   *Relay
+	net     *tls.Conn
+	params  smp.Params
+	key     crypt.X25519Private // the relay's key of the session
+	hasKey  bool                // the client was told the key
+	forward *crypt.Secret       // with the client's session key, nil if it has none
+	send    *crypt.BlockChain   // nil without block encryption
+	receive *crypt.BlockChain
+
+	// Used by the goroutine that executes commands. What is in it may have ended.
+	subs      map[key]*subscription
+	notifiers map[key]struct{}
+
+	live  atomic.Int64 // subscriptions that have not ended
+	wrote atomic.Int64 // time of the last block that was sent, Unix nanoseconds
+
+	mu      sync.Mutex
+	ready   sync.Cond // there is room in waiting, or the connection is closed
+	waiting []outgoing
+	writing bool // a goroutine is sending what waits
+	closed  bool
+	writer  sync.WaitGroup
+}
+
+// outgoing is an answer or event that waits to be sent. It has one of message, delivery
+// and notice.
+type outgoing struct {
+	corrID   string
+	entity   smp.ID
+	message  smp.Message
+	delivery *subscription // the message that is offered to it
+	notice   *notice
+	stored   *commit // is on disk before this is sent
+}
+
+func newConn(r *Relay, nc net.Conn) *conn {
+	c := &conn{relay: r, subs: make(map[key]*subscription), notifiers: make(map[key]struct{})}
+	c.ready.L = &c.mu
+	c.net, _ = serverTLS(nc, r.tls)
+	return c
+}
+
+// serve runs the connection until it ends.
+func (c *conn) serve(ctx context.Context) {
+	defer c.end()
+	if c.handshake(ctx) == nil {
+		c.readBlocks()
+	}
+}
+
+// end closes the connection and gives up its subscriptions.
+func (c *conn) end() {
+	c.close()
+	c.writer.Wait()
+	for rcv, sub := range c.subs {
+		s := c.relay.stripe(rcv)
+		s.mu.Lock()
+		s.end(sub)
+		s.mu.Unlock()
+	}
+	for id := range c.notifiers {
+		c.relay.notifiers.leave(id, c)
+	}
+	c.key.Wipe()
+	if c.forward != nil {
+		c.forward.Wipe()
+	}
+	if c.send != nil {
+		c.send.Wipe()
+		c.receive.Wipe()
+	}
+}
+
+func (c *conn) close() {
+	c.mu.Lock()
+	c.closed, c.waiting = true, nil
+	c.ready.Broadcast()
+	c.mu.Unlock()
+	// No TLS alert: it could wait for a client that doesn't read.
+	c.net.NetConn().Close()
+}
+
+// handshake does the TLS and the SMP handshake (smp-transport.md §4).
+func (c *conn) handshake(ctx context.Context) error {
+	config := &c.relay.config
+	deadline := func(d time.Duration) { c.net.SetDeadline(time.Now().Add(d)) }
+	deadline(config.TLSTimeout)
+	if err := c.net.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	state := c.net.ConnectionState()
+	id, err := c.net.NetConn().(*handshakeConn).sessionID(state)
+	if err != nil {
+		return err
+	}
+	c.params.SessionID = id
+
+	deadline(config.HelloTimeout)
+	versions := smp.Versions
+	if state.NegotiatedProtocol == "" {
+		versions.Max = versions.Min // smp-transport.md §1
+	}
+	if c.key, err = crypt.NewX25519(rand.Reader); err != nil {
+		return err
+	}
+	hello := smp.ServerHello{Versions: versions, SessionID: id}
+	if c.hasKey = versions.Max > versions.Min; c.hasKey {
+		hello.Chain = c.relay.identity.chain
+		hello.SignedKey = crypt.AppendSignedKey(nil, c.key.Public(), &c.relay.identity.key)
+	}
+	if err := c.writeBlock(hello.Append(nil)); err != nil {
+		return err
+	}
+	content, err := c.readBlock(config.HelloTimeout)
+	if err != nil {
+		return err
+	}
+	client, err := smp.ParseClientHello(content)
+	if err != nil {
+		return err
+	}
+	if !versions.Contains(client.Version) || client.KeyHash != c.relay.identity.hash {
+		return errHello
+	}
+	if client.Service != nil {
+		refusal := smp.ServiceAnswer{Err: smp.TransportBadService}
+		c.writeBlock(refusal.Append(nil))
+		return errHello
+	}
+	return c.agree(client)
+}
+
+// agree takes over what the client's hello says.
+func (c *conn) agree(hello *smp.ClientHello) error {
+	c.params.Version = hello.Version
+	c.net.SetDeadline(time.Time{})
+	if hello.Key == nil {
+		return nil
+	}
+	secret, err := c.key.DH(*hello.Key)
+	if err != nil {
+		return err
+	}
+	c.forward = &secret
+	if hello.Version >= versionBlockEncryption && !hello.Proxy {
+		c.send, c.receive = crypt.NewBlockChains(c.params.SessionID, &secret)
+	}
+	return nil
+}
+
+// versionBlockEncryption is the first version with block encryption (smp-transport.md §5).
+const versionBlockEncryption = 11
+
+// blocks are buffers for one block, which are only taken while one is coming in or going out.
+var blocks = sync.Pool{New: func() any { return new([crypt.BlockSize]byte) }}
+
+// readBlocks executes the commands of the client until the connection ends.
+func (c *conn) readBlocks() {
+	for {
+		content, err := c.readBlock(c.relay.config.IdleTimeout)
+		switch {
+		case err == nil:
+			c.executeBlock(content)
+		case errors.Is(err, crypt.ErrBox) || errors.Is(err, wire.ErrShort):
+			c.answer(outgoing{message: smp.ErrBlock})
+		case errors.Is(err, os.ErrDeadlineExceeded) && c.inUse():
+		default:
+			return
+		}
+	}
+}
+
+// inUse tells whether a connection without incoming traffic is to be kept.
+func (c *conn) inUse() bool {
+	return c.live.Load() > 0 || time.Since(time.Unix(0, c.wrote.Load())) < c.relay.config.IdleTimeout
+}
+
+// readBlock returns the content of the next block. The error of a block that doesn't open
+// is crypt.ErrBox or wire.ErrShort; the connection can go on after it. While nothing comes
+// in, it holds no buffer.
+func (c *conn) readBlock(idle time.Duration) ([]byte, error) {
+	var first [1]byte
+	c.net.SetReadDeadline(time.Now().Add(idle))
+	if _, err := io.ReadFull(c.net, first[:]); err != nil {
+		return nil, err
+	}
+	block := blocks.Get().(*[crypt.BlockSize]byte)
+	defer blocks.Put(block)
+	block[0] = first[0]
+	c.net.SetReadDeadline(time.Now().Add(min(idle, c.relay.config.HelloTimeout)))
+	if _, err := io.ReadFull(c.net, block[1:]); err != nil {
+		return nil, fmt.Errorf("relay: half a block: %v", err) // not to be taken for an idle client
+	}
+	if c.receive != nil {
+		return c.receive.Open(block[:])
+	}
+	content, err := wire.Unpad(block[:])
+	return append(make([]byte, 0, len(content)), content...), err
+}
+
+// writeBlock sends a block.
+func (c *conn) writeBlock(content []byte) (err error) {
+	buf := blocks.Get().(*[crypt.BlockSize]byte)
+	defer blocks.Put(buf)
+	var block []byte
+	if c.send != nil {
+		block, err = c.send.Seal(buf[:0], content)
+	} else {
+		block, err = wire.AppendPadded(buf[:0], content, crypt.BlockSize)
+	}
+	if err != nil {
+		return err
+	}
+	c.net.SetWriteDeadline(time.Now().Add(c.relay.config.WriteTimeout))
+	_, err = c.net.Write(block)
+	c.wrote.Store(time.Now().UnixNano())
+	return err
+}
+
+// answer queues an answer after it has waited for room, so that a client that doesn't read
+// can't make the relay collect answers.
+func (c *conn) answer(o outgoing) {
+	c.makeRoom()
+	c.push(o)
+}
+
+func (c *conn) makeRoom() {
+	c.mu.Lock()
+	for len(c.waiting) >= maxWaiting && !c.closed {
+		c.ready.Wait()
+	}
+	c.mu.Unlock()
+}
+
+// push queues an answer or event. It never waits, so it may be called with locks held.
+func (c *conn) push(o outgoing) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || o.notice != nil && len(c.waiting) >= maxWaitingNotice {
+		return
+	}
+	c.waiting = append(c.waiting, o)
+	if !c.writing {
+		c.writing = true
+		c.writer.Go(c.write)
+	}
+}
+
+// write sends what waits until nothing does.
+func (c *conn) write() {
+	for {
+		c.mu.Lock()
+		list := c.waiting
+		c.waiting = nil
+		if len(list) == 0 {
+			c.writing = false
+			c.mu.Unlock()
+			return
+		}
+		c.ready.Broadcast()
+		c.mu.Unlock()
+		if err := c.writeAll(list); err != nil {
+			c.close()
+		}
+	}
+}
+
+// batchSize is the room for transmissions in a block, which leaves some for block
+// encryption in any case (smp-transport.md §6).
+const (
+	batchSize  = crypt.MaxBlockContent - 1
+	batchCount = 255
+)
+
+// writeAll sends answers and events in their order in as few blocks as they fit in.
+func (c *conn) writeAll(list []outgoing) error {
+	buf := blocks.Get().(*[crypt.BlockSize]byte)
+	defer blocks.Put(buf)
+	content := append(buf[:0], 0) // the count
+	flush := func() error {
+		if content[0] == 0 {
+			return nil
+		}
+		err := c.writeBlock(content)
+		content = append(buf[:0], 0)
+		return err
+	}
+	var encoded []byte
+	for i := range list {
+		o := &list[i]
+		message := c.resolve(o)
+		if message == nil {
+			continue
+		}
+		encoded = c.encode(encoded[:0], o, message)
+		if 2+len(encoded) > batchSize {
+			encoded = c.encode(encoded[:0], o, smp.ErrInternal)
+		}
+		if len(content)+2+len(encoded) > 1+batchSize || content[0] == batchCount {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		content = wire.AppendLarge(content, encoded)
+		content[0]++
+	}
+	return flush()
+}
+
+func (c *conn) encode(b []byte, o *outgoing, m smp.Message) []byte {
+	return c.params.AppendTransmission(b, &smp.Transmission{
+		CorrID: []byte(o.corrID),
+		Entity: []byte(o.entity),
+		Body:   m.Append(nil, c.params.Version),
+	})
+}
+
+// resolve makes the message that is to be sent when what it tells of is on disk. It is nil
+// for an event that has become void.
+func (c *conn) resolve(o *outgoing) smp.Message {
+	if err := o.stored.wait(); err != nil {
+		if o.corrID == "" {
+			return nil
+		}
+		return c.relay.storeError(err)
+	}
+	switch {
+	case o.delivery != nil:
+		msg, ok, err := c.relay.take(o.delivery)
+		switch {
+		case ok:
+			return msg
+		case o.corrID == "":
+			return nil
+		case err != nil:
+			return c.relay.storeError(err)
+		}
+		return smp.OK{}
+	case o.notice != nil:
+		return o.notice.message()
+	}
+	return o.message
+}
+
+func (n *notice) message() smp.Message {
+	nonce, err := crypt.NewNonce(rand.Reader)
+	if err != nil {
+		return nil
+	}
+	meta, err := smp.SealNotification(&n.secret, nonce, n.msgID, time.Unix(n.time, 0))
+	if err != nil {
+		return nil
+	}
+	return smp.NMsg{Nonce: nonce, Meta: meta}
+}
+
+// storeError logs why something can't be stored. The client only learns that it is so.
+func (r *Relay) storeError(err error) *smp.Error {
+	r.config.Log.Error("queue store", "problem", err)
+	return &smp.Error{Kind: smp.KindStore, Text: "the relay cannot store"}
+}

@@ -1,0 +1,184 @@
+package relay
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/sotto-chat/sotto/core/smp"
+)
+
+// childDir is the environment variable with which the test binary becomes a relay that can be killed.
+const childDir = "SOTTO_RELAY_TEST_DIR"
+
+func runChild(dir string) {
+	r := must(Open(dir, Config{Quota: 1 << 20}))
+	l := must(net.Listen("tcp", "127.0.0.1:0"))
+	fmt.Println(l.Addr())
+	panic(r.Serve(context.Background(), l))
+}
+
+// startChild starts a relay in another process; kill ends it as a crash would.
+func startChild(t *testing.T, dir string) (s *server, kill func()) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env = append(os.Environ(), childDir+"="+dir)
+	cmd.Stderr = os.Stderr
+	out := must(cmd.StdoutPipe())
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill = sync.OnceFunc(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	t.Cleanup(kill)
+	addr, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("the relay doesn't start: %v", err)
+	}
+	return &server{Relay: &Relay{identity: must(readIdentity(dir))}, dir: dir, addr: strings.TrimSpace(addr)}, kill
+}
+
+// crashQueue is a queue with what its two sides know for certain.
+type crashQueue struct {
+	*testQueue
+	sent     int   // messages that were sent, answered or not; they are numbered from 0
+	answered []int // messages that were answered with OK
+	received []int // in order, without redeliveries
+	ids      map[smp.ID]bool
+}
+
+// TestKill kills a relay again and again while messages are sent and acknowledged. Each
+// message that the relay has answered with OK must arrive, in order, and once. What comes
+// again because its acknowledgement was lost in the crash has its old id.
+func TestKill(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Init(dir, Settings{}); err != nil {
+		t.Fatal(err)
+	}
+	const queues, rounds, perRound = 4, 6, 150
+	list := make([]*crashQueue, queues)
+	for round := range rounds {
+		s, kill := startChild(t, dir)
+		var answered atomic.Int64
+		var work sync.WaitGroup
+		for i := range list {
+			if list[i] == nil {
+				list[i] = &crashQueue{
+					testQueue: s.dial(t, 18).newQueue(smp.ModeMessaging, nil),
+					ids:       make(map[smp.ID]bool),
+				}
+			}
+			q, rcv, snd := list[i], s.dial(t, 18), s.dial(t, 18)
+			work.Go(func() { q.sendUntilKilled(snd, &answered, perRound*queues, kill) })
+			if round%2 == 1 { // in the other rounds messages pile up
+				work.Go(func() { q.receive(t, rcv, nil) })
+			}
+		}
+		work.Wait()
+	}
+
+	s, kill := startChild(t, dir)
+	for _, q := range list {
+		rcv, snd := s.dial(t, 18), s.dial(t, 18)
+		snd.want(smp.OK{}, text("-1"), q.SndID, nil)
+		q.receive(t, rcv, func(n int) bool { return n == -1 })
+		seen := make(map[int]bool)
+		for i, n := range q.received {
+			if seen[n] {
+				t.Fatalf("message %d came twice", n)
+			}
+			if seen[n] = true; i > 0 && n < q.received[i-1] && n >= 0 {
+				t.Fatalf("message %d came after %d", n, q.received[i-1])
+			}
+		}
+		for _, n := range q.answered {
+			if !seen[n] {
+				t.Fatalf("message %d is lost", n)
+			}
+		}
+	}
+	kill()
+}
+
+// sendUntilKilled keeps some messages on the way. What was not answered before the crash
+// is not repeated.
+func (q *crashQueue) sendUntilKilled(p *peer, answered *atomic.Int64, enough int64, kill func()) {
+	const window = 5
+	first := q.sent
+	done := 0
+	for {
+		for q.sent < first+done+window {
+			cmd := text(strconv.Itoa(q.sent) + strings.Repeat(" ", 8000))
+			q.sent++
+			if p.trySend(p.transmission(cmd, q.SndID, nil)) != nil {
+				return
+			}
+		}
+		a, err := p.tryNext()
+		if err != nil {
+			return
+		}
+		if string(a.Body) == "OK" {
+			q.answered = append(q.answered, first+done)
+			done++
+			if answered.Add(1) == enough {
+				kill()
+			}
+		}
+	}
+}
+
+// receive acknowledges messages until the connection ends or until is true.
+func (q *crashQueue) receive(t *testing.T, p *peer, until func(int) bool) {
+	if p.trySend(p.transmission(smp.Sub{}, q.RcvID, q.rcv.private)) != nil {
+		return
+	}
+	for {
+		a, err := p.tryNext()
+		if err != nil {
+			if until != nil {
+				t.Errorf("receiving: %v", err)
+			}
+			return
+		}
+		m, err := smp.ParseMessage(18, a.Body)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		msg, ok := m.(smp.Msg)
+		if !ok {
+			continue
+		}
+		r, err := smp.OpenMessage(&q.secret, msg)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		n, err := strconv.Atoi(strings.TrimSpace(string(r.Body)))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if !q.ids[msg.ID] {
+			q.received = append(q.received, n)
+		}
+		q.ids[msg.ID] = true
+		if until != nil && until(n) {
+			return
+		}
+		if p.trySend(p.transmission(smp.Ack{MsgID: msg.ID}, q.RcvID, q.rcv.private)) != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package relay
+
+import (
+	"errors"
+	"time"
+
+	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/smp"
+)
+
+// A request is a command with its transmission. Its functions call reply exactly once.
+type request struct {
+	conn    *conn
+	relay   *Relay
+	version uint16 // of the command's encoding and limits
+	t       smp.Transmission
+	signed  []byte
+	reply   func(outgoing)
+}
+
+// executeBlock executes the commands of a block, first to last.
+func (c *conn) executeBlock(content []byte) {
+	list, err := smp.SplitBlock(nil, content)
+	if err != nil {
+		c.answer(outgoing{message: smp.ErrBlock})
+		return
+	}
+	for _, b := range list {
+		t, err := c.params.ParseTransmission(b)
+		if err != nil {
+			c.answer(outgoing{corrID: string(t.CorrID), message: asError(err)})
+			continue
+		}
+		c.makeRoom()
+		q := request{conn: c, relay: c.relay, version: c.params.Version, t: t}
+		q.reply = func(o outgoing) {
+			o.corrID, o.entity = string(t.CorrID), smp.ID(t.Entity)
+			c.push(o)
+		}
+		q.execute(c.params)
+	}
+}
+
+func asError(err error) *smp.Error {
+	var e *smp.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return smp.ErrInternal
+}
+
+func (q *request) fail(e *smp.Error)    { q.reply(outgoing{message: e}) }
+func (q *request) ok(m smp.Message)     { q.reply(outgoing{message: m}) }
+func (q *request) storeError(err error) { q.fail(q.relay.storeError(err)) }
+
+// done answers when a change is on disk.
+func (q *request) done(m smp.Message, stored *commit, err error) {
+	if err != nil {
+		q.storeError(err)
+		return
+	}
+	q.reply(outgoing{message: m, stored: stored})
+}
+
+// execute checks a command in the order of smp-transport.md §8 and executes it.
+func (q *request) execute(p smp.Params) {
+	cmd, err := smp.ParseCommand(q.version, q.t.Body)
+	if err == nil {
+		err = smp.CheckCredentials(cmd, &q.t)
+	}
+	if err != nil {
+		q.fail(asError(err))
+		return
+	}
+	if len(q.t.ServiceSig) > 0 {
+		q.fail(smp.ErrService) // there are no services here
+		return
+	}
+	q.signed = p.AppendSigned(make([]byte, 0, 64+len(q.t.Body)), &q.t)
+	switch cmd := cmd.(type) {
+	case smp.New:
+		q.create(cmd)
+	case smp.SKey:
+		q.secure(kindSender, cmd.Key)
+	case smp.LKey:
+		q.secure(kindLink, cmd.Key)
+	case smp.Send:
+		q.sendMessage(cmd)
+	case smp.LGet:
+		q.getLink()
+	case smp.NSub:
+		q.subscribeNotifier()
+	case smp.Ping:
+		q.ok(smp.Pong{})
+	case smp.Subs, smp.NSubs:
+		q.fail(smp.ErrService)
+	case smp.Prxy:
+		q.fail(proxyError(smp.ProxyBasicAuth))
+	case smp.Pfwd:
+		q.fail(proxyError(smp.ProxyNoSession))
+	case smp.Rfwd:
+		q.forwarded(cmd)
+	default:
+		q.recipient(cmd)
+	}
+}
+
+func proxyError(kind smp.ProxyErrorKind) *smp.Error {
+	return &smp.Error{Kind: smp.KindProxy, Proxy: &smp.ProxyError{Kind: kind}}
+}
+
+// verified tells whether the command is authorized by one of keys. Without any it takes as
+// long (smp-transport.md §7.4).
+func (q *request) verified(keys ...crypt.AuthPublic) bool {
+	var relayKey *crypt.X25519Private
+	if q.conn.hasKey {
+		relayKey = &q.conn.key
+	}
+	return q.t.Verify(q.signed, relayKey, keys...)
+}
+
+// find returns what the store knows of the queue that the command is about, by its
+// recipient id or, with another kind, by that id. Without such a queue ok is false and rec
+// is empty. It answers only if the store fails, and then failed is true.
+func (q *request) find(kind byte) (rec record, ok, failed bool) {
+	entity := smp.ID(q.t.Entity)
+	rcv, ok := keyOf(entity)
+	var err error
+	if kind != kindQueue {
+		rcv, ok, err = q.relay.store.find(kind, entity)
+	}
+	if ok && err == nil {
+		s := q.relay.stripe(rcv)
+		s.mu.Lock()
+		var found *queue
+		if found, err = s.queue(rcv); found != nil {
+			rec = found.record
+		}
+		ok = found != nil
+		s.mu.Unlock()
+	}
+	if err != nil {
+		q.storeError(err)
+		return record{}, false, true
+	}
+	return rec, ok, false
+}
+
+// locked calls f with a queue under its lock, or answers AUTH if it is gone.
+func (q *request) locked(rcv key, f func(s *stripe, queue *queue)) {
+	s := q.relay.stripe(rcv)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	queue, err := s.queue(rcv)
+	switch {
+	case err != nil:
+		q.storeError(err)
+	case queue == nil:
+		q.fail(smp.ErrAuth)
+	default:
+		if day := today(q.relay.config.Now()); queue.used != day {
+			if err := q.relay.store.touch(queue, day); err != nil {
+				q.storeError(err)
+				return
+			}
+		}
+		f(s, queue)
+	}
+}
+
+func today(now time.Time) uint32 { return uint32(now.Unix() / (24 * 60 * 60)) }

@@ -1,0 +1,262 @@
+// Package relay is a relay that anyone can run: an SMP server for versions 6 to 18 that
+// keeps its queues and messages in a [Pebble] store.
+//
+// A relay lives in a folder. Init makes it once, with the identity by which clients know
+// the relay; Open and Serve run it on any listener, so that a program can also have a
+// relay of its own on a loopback address:
+//
+//	_, err := relay.Init(dir, relay.Settings{Hosts: []string{"relay.example"}})
+//	r, err := relay.Open(dir, relay.Config{})
+//	defer r.Close()
+//	err = r.Serve(ctx, listener)
+//
+// What the relay has answered with OK, or announced as a message, is on disk and survives
+// a crash. Nothing that tells who sends to whom is logged.
+//
+// A connection has one goroutine that reads and executes commands, and a second one while
+// there is something to send. Messages wait in the store, never in memory: what waits for
+// a slow reader is only which queue it is to get a message of. Everything about a queue
+// happens under the lock of its [stripe].
+//
+// [Pebble]: https://pkg.go.dev/github.com/cockroachdb/pebble/v2
+package relay
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/sotto-chat/sotto/core/wire"
+)
+
+// Config are the limits of a running relay. The zero value of a field stands for its default.
+type Config struct {
+	Quota          int           // messages in a queue, 128
+	MessageTTL     time.Duration // age at which messages are deleted, 21 days
+	QueueTTL       time.Duration // time without a command after which a queue is deleted; 0 keeps it
+	MaxConnections int           // connections at a time, 20000; further ones are closed
+	NoNewQueues    bool          // refuse to create queues
+
+	TLSTimeout   time.Duration // for the TLS handshake, 60 s
+	HelloTimeout time.Duration // for the SMP handshake, 120 s
+	WriteTimeout time.Duration // for one block to a slow reader, 60 s
+	IdleTimeout  time.Duration // without traffic and subscriptions, 6 hours
+
+	Log *slog.Logger     // problems of the relay itself, nil for none
+	Now func() time.Time // the clock, time.Now
+}
+
+// Defaults (smp-server.md §4 and §6, smp-transport.md §10).
+const (
+	defaultQuota          = 128
+	defaultMessageTTL     = 21 * 24 * time.Hour
+	defaultMaxConnections = 20000
+	defaultTLSTimeout     = 60 * time.Second
+	defaultHelloTimeout   = 120 * time.Second
+	defaultWriteTimeout   = 60 * time.Second
+	defaultIdleTimeout    = 6 * time.Hour
+	expiryInterval        = 2 * time.Hour
+)
+
+func orDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+func (c Config) withDefaults() Config {
+	orDefault(&c.Quota, defaultQuota)
+	orDefault(&c.MessageTTL, defaultMessageTTL)
+	orDefault(&c.MaxConnections, defaultMaxConnections)
+	orDefault(&c.TLSTimeout, defaultTLSTimeout)
+	orDefault(&c.HelloTimeout, defaultHelloTimeout)
+	orDefault(&c.WriteTimeout, defaultWriteTimeout)
+	orDefault(&c.IdleTimeout, defaultIdleTimeout)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+// ErrClosed is what Serve returns after Close.
+var ErrClosed = errors.New("relay: closed")
+
+// A Relay serves the queues of one folder.
+type Relay struct {
+	config   Config
+	settings Settings
+	identity *identity
+	tls      *tls.Config
+	store    *store
+
+	stripes   [stripeCount]stripe
+	notifiers notifiers
+	links     sync.Mutex // held while a link id is given to a queue
+
+	ctx    context.Context // until Close
+	cancel context.CancelFunc
+	work   sync.WaitGroup // connections and the expiry
+
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+}
+
+// Open opens the relay in dir, which Init has made. Only one process can have it open.
+func Open(dir string, config Config) (*Relay, error) {
+	settings, err := readSettings(dir)
+	if err != nil {
+		return nil, err
+	}
+	id, err := readIdentity(dir)
+	if err != nil {
+		return nil, err
+	}
+	config = config.withDefaults()
+	store, err := openStore(dir, config.Log)
+	if err != nil {
+		return nil, err
+	}
+	r := &Relay{
+		config:   config,
+		settings: settings,
+		identity: id,
+		tls:      tlsConfig(id),
+		store:    store,
+		conns:    make(map[*conn]struct{}),
+	}
+	for i := range r.stripes {
+		r.stripes[i].init(r)
+	}
+	r.notifiers.subs = make(map[key]*conn)
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.work.Go(r.expireRegularly)
+	return r, nil
+}
+
+// tlsConfig is what all connections share (smp-transport.md §1). No client certificate is
+// asked for: only services have one, and they do without when they are not asked.
+func tlsConfig(id *identity) *tls.Config {
+	return &tls.Config{
+		Certificates:     []tls.Certificate{id.tls},
+		NextProtos:       []string{"smp/1", "h2", "http/1.1"},
+		MinVersion:       tls.VersionTLS12,
+		CurvePreferences: []tls.CurveID{tls.X25519},
+		CipherSuites:     []uint16{tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256},
+		// Resumption would change what the session id is made of.
+		SessionTicketsDisabled: true,
+		// A block is one record.
+		DynamicRecordSizingDisabled: true,
+	}
+}
+
+// Address returns the relay's address with the given hosts, or else with those of its
+// settings. It has no password.
+func (r *Relay) Address(hosts ...string) wire.Server {
+	return address(r.identity.hash, r.settings, hosts)
+}
+
+// Password is what clients need to create queues; empty lets everybody.
+func (r *Relay) Password() string { return r.settings.Password }
+
+// Serve accepts connections on l until ctx is done, and then returns nil when all of them
+// are closed; or until Close, and returns ErrClosed; or until l fails. It closes l. Several
+// listeners can be served at a time.
+func (r *Relay) Serve(ctx context.Context, l net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(r.ctx, cancel)()
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	defer l.Close()
+
+	var conns sync.WaitGroup
+	defer conns.Wait()
+	defer cancel()
+	for {
+		nc, err := accept(ctx, l)
+		switch {
+		case r.ctx.Err() != nil:
+			return ErrClosed
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return fmt.Errorf("accepting connections: %w", err)
+		}
+		c, ok := r.add(nc)
+		if !ok {
+			nc.Close()
+			continue
+		}
+		conns.Go(func() {
+			defer r.remove(c)
+			defer context.AfterFunc(ctx, func() { nc.Close() })()
+			c.serve(ctx)
+		})
+	}
+}
+
+// accept waits a little when the system has no more file descriptors.
+func accept(ctx context.Context, l net.Listener) (net.Conn, error) {
+	for delay := 5 * time.Millisecond; ; delay = min(2*delay, time.Second) {
+		c, err := l.Accept()
+		var e net.Error
+		if err == nil || ctx.Err() != nil || !errors.As(err, &e) || !isTemporary(e) {
+			return c, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(delay):
+		}
+	}
+}
+
+func isTemporary(err net.Error) bool {
+	t, ok := err.(interface{ Temporary() bool })
+	return ok && t.Temporary()
+}
+
+// add makes the connection of a client unless there are too many or the relay is closed.
+func (r *Relay) add(nc net.Conn) (*conn, bool) {
+	if t, ok := nc.(*net.TCPConn); ok {
+		// A block that follows another one must not wait for an ACK (gotchas.md 62).
+		t.SetNoDelay(true)
+		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 2 * time.Minute, Interval: 30 * time.Second, Count: 4})
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.conns) >= r.config.MaxConnections || r.ctx.Err() != nil {
+		return nil, false
+	}
+	c := newConn(r, nc)
+	r.conns[c] = struct{}{}
+	r.work.Add(1)
+	return c, true
+}
+
+func (r *Relay) remove(c *conn) {
+	r.mu.Lock()
+	delete(r.conns, c)
+	r.mu.Unlock()
+	r.work.Done()
+}
+
+// Close ends all connections and closes the store.
+func (r *Relay) Close() error {
+	r.mu.Lock()
+	closed := r.ctx.Err() != nil
+	r.cancel()
+	r.mu.Unlock()
+	r.work.Wait()
+	if closed {
+		return nil
+	}
+	return r.store.close()
+}
