@@ -1,0 +1,265 @@
+// Package agent keeps connections. A connection is a pair of one-way queues on
+// relays, one for each direction, with end-to-end encryption between the two
+// ends (agent.md).
+//
+// One side makes a one-time link with [Agent.Invite], the other opens it with
+// [Agent.Join]; both then learn through their [Handler] what the other tells of
+// itself, and that they are connected. [Agent.Send] queues a message.
+//
+// Everything survives a crash. What is to be sent is stored encrypted, together
+// with the ratchet that encrypted it, in the caller's transaction, and resent
+// with the same bytes until the relay has it. What is received is stored by the
+// Handler in the transaction that stores the ratchet, and only then acknowledged
+// to the relay; a redelivery is recognised. So each message arrives once, in
+// order, or is reported as missing.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/smp"
+	"github.com/sotto-chat/sotto/core/wire"
+	"github.com/sotto-chat/sotto/store"
+)
+
+// Errors that a Handler or a caller gets.
+var (
+	// ErrLinkUsed tells that a one-time link was used before, or was taken back.
+	ErrLinkUsed = errors.New("the link was used already, or was deleted by who made it")
+	// ErrNotConnected tells that a connection can't send, not yet or not any more.
+	ErrNotConnected = errors.New("not connected")
+	// ErrQueueGone tells that the other side deleted its queue.
+	ErrQueueGone = errors.New("the other side's queue does not exist any more")
+	// ErrExpired tells that a message could not be handed to a relay for too long.
+	ErrExpired = errors.New("the relay could not be reached for too long")
+	// ErrTooLarge tells that a message is longer than MaxBody or MaxBodyPQ.
+	ErrTooLarge = errors.New("message too long")
+	// ErrReject is returned by a Handler that does not want a confirmation.
+	ErrReject = errors.New("agent: confirmation rejected")
+)
+
+// State is the state of a connection.
+type State string
+
+// The states of a connection (agent.md §7).
+const (
+	StateInvited   State = "invited"   // our link was not opened yet
+	StateJoining   State = "joining"   // we opened a link, and don't have a queue for the answer yet
+	StateConfirmed State = "confirmed" // our confirmation is on its way
+	StateConnected State = "connected"
+	StateFailed    State = "failed"
+)
+
+// The roles in a handshake.
+const (
+	roleInitiator = "initiator"
+	roleJoiner    = "joiner"
+)
+
+// The states of a queue.
+const (
+	queueNew     = "new"
+	queueSecured = "secured" // only its sender can send to it
+	queueActive  = "active"
+	queueDeleted = "deleted" // to be deleted on the relay
+)
+
+// Relay is a relay on which queues can be made.
+type Relay struct {
+	Server   wire.Server
+	Password string // for new queues, empty for none
+}
+
+// Integrity tells how a message follows the one before it (agent.md §4).
+type Integrity int
+
+// The results of the integrity check. A message is delivered whatever the result is.
+const (
+	IntegrityOK        Integrity = iota
+	IntegritySkipped             // messages before this one are missing
+	IntegrityBadID               // its number is lower than that of the last one
+	IntegrityDuplicate           // its number is that of the last one
+	IntegrityBadHash             // the sender's record of the message before differs from ours
+)
+
+func (i Integrity) String() string {
+	return [...]string{"ok", "skipped", "bad id", "duplicate", "bad hash"}[i]
+}
+
+// Message is a message as it arrived.
+type Message struct {
+	Body      []byte
+	Number    int64 // as the sender counts
+	Time      time.Time
+	Integrity Integrity
+	Missing   int64 // how many messages were skipped
+}
+
+// Handler is the application above the agent. Its methods, RelayState excepted, are called
+// in the transaction that changes the connection; an error undoes all of it and the event
+// comes again later. They must not wait for the network.
+type Handler interface {
+	// Confirm is called on the side that made the link when somebody opens it, with what they
+	// tell of themselves. It returns what we tell. ErrReject leaves the link as it was.
+	Confirm(tx *store.Tx, connection int64, info []byte) (reply []byte, err error)
+	// Info is called on the side that opened a link with what the other side tells.
+	Info(tx *store.Tx, connection int64, info []byte) error
+	// Connected is called when both sides have confirmed.
+	Connected(tx *store.Tx, connection int64) error
+	// Failed is called when a connection can't come about, or was deleted by the relay.
+	Failed(tx *store.Tx, connection int64, reason error) error
+	// Message is called for each message. It tells whether the sender gets a receipt.
+	Message(tx *store.Tx, connection int64, m Message) (receipt bool, err error)
+	// Unreadable is called for a message that can't be decrypted.
+	Unreadable(tx *store.Tx, connection int64, at time.Time, reason error) error
+	// Sent is called when the relay has a message, Delivered when its receipt came, and
+	// NotSent when it is given up. The reference is that of Send.
+	Sent(tx *store.Tx, connection, reference int64) error
+	Delivered(tx *store.Tx, connection, reference int64) error
+	NotSent(tx *store.Tx, connection, reference int64, reason error) error
+	// RelayState is called, outside of any transaction, when the session with a relay changes.
+	RelayState(server wire.Server, up bool, reason error)
+}
+
+// Retry is how long to wait between attempts (agent.md §11): First, then half as much again
+// each time once After has passed, up to Max.
+type Retry struct{ First, After, Max time.Duration }
+
+// The intervals and limits of agent.md §11.
+var (
+	retrySend  = Retry{2 * time.Second, 10 * time.Second, 120 * time.Second}
+	retryQuota = Retry{300 * time.Second, 60 * time.Second, 6 * time.Hour}
+)
+
+const (
+	expireMessage = 2 * 24 * time.Hour
+	expireQuota   = 7 * 24 * time.Hour
+	keepHashes    = 21 * 24 * time.Hour
+)
+
+// next returns the interval after d, of which the first began elapsed ago.
+func (r Retry) next(d, elapsed time.Duration) time.Duration {
+	if elapsed <= r.After {
+		return d
+	}
+	return min(d*3/2, r.Max)
+}
+
+// Config is what an agent works with.
+type Config struct {
+	DB      *store.DB
+	Handler Handler
+	// Choose returns the relay for a new queue of a connection that has queues on the used ones.
+	Choose func(used []wire.Server) (Relay, error)
+	// Network is how relays are reached; its sessions belong to this agent only.
+	Network smp.Config
+	// PQ asks for post-quantum encryption.
+	PQ   bool
+	Rand io.Reader        // crypto/rand.Reader outside tests
+	Now  func() time.Time // time.Now outside tests
+	// RetrySend and RetryQuota replace the intervals of agent.md §11 if they are not zero.
+	RetrySend, RetryQuota Retry
+}
+
+// Agent keeps the connections of one profile. Its methods are safe for concurrent use.
+type Agent struct {
+	cfg    Config
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	// exchange replaces the network in tests that replay a recorded conversation.
+	exchange func(server wire.Server, entity smp.ID, key *crypt.Ed25519Private, cmd smp.Command) (smp.Message, error)
+
+	mu       sync.Mutex
+	closed   bool
+	sessions map[string]*relaySession
+	senders  map[int64]*sender // by send queue
+	joins    map[int64]bool    // connections with a join under way
+}
+
+// New returns an agent, which does nothing before Start.
+func New(cfg Config) *Agent {
+	if cfg.RetrySend == (Retry{}) {
+		cfg.RetrySend = retrySend
+	}
+	if cfg.RetryQuota == (Retry{}) {
+		cfg.RetryQuota = retryQuota
+	}
+	a := &Agent{cfg: cfg, sessions: map[string]*relaySession{}, senders: map[int64]*sender{}, joins: map[int64]bool{}}
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	return a
+}
+
+// Start subscribes to all queues and goes on with what was not finished.
+func (a *Agent) Start(ctx context.Context) error {
+	var queues []*store.ReceiveQueue
+	var sending []int64
+	var joining []*store.Connection
+	var deletions []*store.Deletion
+	err := a.cfg.DB.Update(ctx, func(tx *store.Tx) (err error) {
+		if err = tx.DeleteOldHashes(a.cfg.Now().Add(-keepHashes)); err != nil {
+			return err
+		}
+		if queues, err = tx.ReceiveQueues(); err != nil {
+			return err
+		}
+		if sending, err = tx.QueuesWithOutgoing(); err != nil {
+			return err
+		}
+		if deletions, err = tx.Deletions(); err != nil {
+			return err
+		}
+		joining, err = tx.ConnectionsIn(string(StateJoining))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("agent: starting: %w", err)
+	}
+	for _, q := range queues {
+		if err := a.subscribe(q); err != nil {
+			return err
+		}
+	}
+	for _, id := range sending {
+		a.wake(id)
+	}
+	for _, c := range joining {
+		a.startJoin(c.ID)
+	}
+	for _, d := range deletions {
+		a.startDeletion(d)
+	}
+	return nil
+}
+
+// Close ends all sessions and waits for everything that is under way.
+func (a *Agent) Close() {
+	a.mu.Lock()
+	a.closed = true
+	sessions := a.sessions
+	a.sessions = map[string]*relaySession{}
+	a.mu.Unlock()
+	a.cancel()
+	for _, s := range sessions {
+		s.session.Close()
+	}
+	a.wg.Wait()
+}
+
+// goRun runs f in a goroutine that Close waits for; after Close it does nothing.
+func (a *Agent) goRun(f func()) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return false
+	}
+	a.wg.Go(f)
+	return true
+}

@@ -1,0 +1,401 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sotto-chat/sotto/core/relay"
+	"github.com/sotto-chat/sotto/core/wire"
+	"github.com/sotto-chat/sotto/store"
+)
+
+// testRelay is a relay on loopback that can be stopped and started again.
+type testRelay struct {
+	t      testing.TB
+	dir    string
+	server wire.Server
+	stop   func()
+}
+
+func newRelay(t testing.TB) *testRelay {
+	t.Helper()
+	r := &testRelay{t: t, dir: filepath.Join(t.TempDir(), "relay")}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	if r.server, err = relay.Init(r.dir, relay.Settings{Hosts: []string{"127.0.0.1"}, Port: port}); err != nil {
+		t.Fatal(err)
+	}
+	r.serve(l)
+	t.Cleanup(func() { r.stop() })
+	return r
+}
+
+func (r *testRelay) serve(l net.Listener) {
+	r.t.Helper()
+	rel, err := relay.Open(r.dir, relay.Config{})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- rel.Serve(ctx, l) }()
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			r.t.Error(err)
+		}
+		if err := rel.Close(); err != nil {
+			r.t.Error(err)
+		}
+	})
+}
+
+// start serves again on the same port.
+func (r *testRelay) start() {
+	r.t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(r.server.Hosts[0], r.server.Port))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.serve(l)
+}
+
+// party is a user of an agent in a test: it writes down all that happens.
+type party struct {
+	*Agent
+	t     testing.TB
+	name  string
+	dir   string
+	relay wire.Server
+	db    *store.DB
+
+	mu       sync.Mutex
+	changed  chan struct{} // closed at the next change
+	bodies   []string
+	problems []string
+	sent     map[int64]bool
+	receipts map[int64]bool
+	info     string
+	up       bool
+	failed   error
+	state    State
+	last     int64 // reference
+}
+
+func newParty(t testing.TB, name string, relay wire.Server) *party {
+	p := &party{t: t, name: name, dir: t.TempDir(), relay: relay, changed: make(chan struct{}), sent: map[int64]bool{}, receipts: map[int64]bool{}}
+	db, err := store.Create(t.Context(), filepath.Join(p.dir, "db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.run(db)
+	t.Cleanup(p.close)
+	return p
+}
+
+func (p *party) run(db *store.DB) {
+	p.t.Helper()
+	p.db = db
+	p.Agent = New(Config{DB: db, Handler: p, Rand: rand.Reader, Now: time.Now, PQ: true, RetrySend: Retry{10 * time.Millisecond, time.Second, time.Second},
+		Choose: func([]wire.Server) (Relay, error) { return Relay{Server: p.relay}, nil }})
+	if err := p.Start(context.Background()); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *party) close() {
+	p.Agent.Close()
+	if err := p.db.Close(); err != nil {
+		p.t.Error(err)
+	}
+}
+
+func (p *party) restart() {
+	p.t.Helper()
+	p.close()
+	db, err := store.Open(context.Background(), filepath.Join(p.dir, "db"), store.Options{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.run(db)
+}
+
+// note changes what the party knows, after the transaction if there is one.
+func (p *party) note(tx *store.Tx, f func()) error {
+	change := func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		f()
+		close(p.changed)
+		p.changed = make(chan struct{})
+	}
+	if tx == nil {
+		change()
+	} else {
+		tx.AfterCommit(change)
+	}
+	return nil
+}
+
+// wait waits until a condition on what the party knows is true.
+func (p *party) wait(what string, ok func() bool) {
+	p.t.Helper()
+	deadline := time.NewTimer(time.Minute)
+	defer deadline.Stop()
+	for {
+		p.mu.Lock()
+		done, changed := ok(), p.changed
+		state := fmt.Sprintf("state %s, failed %v, %d bodies, %d sent, %d receipts, problems %v", p.state, p.failed, len(p.bodies), len(p.sent), len(p.receipts), p.problems)
+		p.mu.Unlock()
+		if done {
+			return
+		}
+		select {
+		case <-changed:
+		case <-deadline.C:
+			p.t.Fatalf("%s: waited for %s in vain: %s", p.name, what, state)
+		}
+	}
+}
+
+func (p *party) Confirm(tx *store.Tx, connection int64, info []byte) ([]byte, error) {
+	return []byte(p.name), p.note(tx, func() { p.info = string(info) })
+}
+func (p *party) Info(tx *store.Tx, connection int64, info []byte) error {
+	return p.note(tx, func() { p.info = string(info) })
+}
+func (p *party) Connected(tx *store.Tx, connection int64) error {
+	return p.note(tx, func() { p.state = StateConnected })
+}
+func (p *party) Failed(tx *store.Tx, connection int64, reason error) error {
+	return p.note(tx, func() { p.failed = reason })
+}
+func (p *party) Message(tx *store.Tx, connection int64, m Message) (bool, error) {
+	body := string(m.Body)
+	return true, p.note(tx, func() {
+		p.bodies = append(p.bodies, body)
+		if m.Integrity != IntegrityOK {
+			p.problems = append(p.problems, m.Integrity.String())
+		}
+	})
+}
+func (p *party) Unreadable(tx *store.Tx, connection int64, at time.Time, reason error) error {
+	return p.note(tx, func() { p.problems = append(p.problems, reason.Error()) })
+}
+func (p *party) Sent(tx *store.Tx, connection, reference int64) error {
+	return p.note(tx, func() { p.sent[reference] = true })
+}
+func (p *party) Delivered(tx *store.Tx, connection, reference int64) error {
+	return p.note(tx, func() { p.receipts[reference] = true })
+}
+func (p *party) NotSent(tx *store.Tx, connection, reference int64, reason error) error {
+	return p.note(tx, func() { p.problems = append(p.problems, reason.Error()) })
+}
+func (p *party) RelayState(server wire.Server, up bool, reason error) {
+	_ = p.note(nil, func() { p.up = up })
+}
+
+// write sends texts, each in a transaction of its own.
+func (p *party) write(connection int64, texts ...string) {
+	p.t.Helper()
+	for _, text := range texts {
+		p.last++
+		err := p.db.Update(context.Background(), func(tx *store.Tx) error { return p.Send(tx, connection, p.last, []byte(text), true) })
+		if err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
+
+func texts(prefix string, n int) (list []string) {
+	for i := range n {
+		list = append(list, fmt.Sprintf("%s %d", prefix, i))
+	}
+	return list
+}
+
+func (p *party) has(texts ...string) func() bool {
+	return func() bool { return slices.Equal(p.bodies, texts) }
+}
+
+// connect makes two parties and connects them by a link.
+func connect(t testing.TB, r *testRelay) (alice, bob *party, atAlice, atBob int64) {
+	t.Helper()
+	alice, bob = newParty(t, "alice", r.server), newParty(t, "bob", r.server)
+	atAlice, link, err := alice.Invite(t.Context(), func(*store.Tx, int64, Link) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, _, err := ParseLink(link.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if atBob, err = bob.Join(t.Context(), *parsed, []byte("bob"), func(*store.Tx, int64) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	alice.wait("the connection", func() bool { return alice.state == StateConnected && alice.info == "bob" })
+	bob.wait("the connection", func() bool { return bob.state == StateConnected && bob.info == "alice" })
+	return alice, bob, atAlice, atBob
+}
+
+func TestConversation(t *testing.T) {
+	alice, bob, atAlice, atBob := connect(t, newRelay(t))
+	fromAlice, fromBob := texts("from alice", 20), texts("from bob", 20)
+	for i := range fromAlice {
+		alice.write(atAlice, fromAlice[i])
+		bob.write(atBob, fromBob[i])
+	}
+	alice.wait("messages and receipts", func() bool { return alice.has(fromBob...)() && len(alice.receipts) == 20 && len(alice.sent) == 20 })
+	bob.wait("messages and receipts", func() bool { return bob.has(fromAlice...)() && len(bob.receipts) == 20 && len(bob.sent) == 20 })
+	if len(alice.problems)+len(bob.problems) > 0 {
+		t.Error(alice.problems, bob.problems)
+	}
+}
+
+func TestRestarts(t *testing.T) {
+	r := newRelay(t)
+	alice, bob, atAlice, atBob := connect(t, r)
+	bob.close()
+	fromAlice := texts("while bob was away", 5)
+	alice.write(atAlice, fromAlice...)
+	alice.wait("the relay to have them", func() bool { return len(alice.sent) == 5 })
+	r.stop()
+	more := texts("while the relay was away", 5)
+	alice.write(atAlice, more...)
+	alice.restart()
+	r.start()
+	db, err := store.Open(t.Context(), filepath.Join(bob.dir, "db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob.run(db)
+	bob.wait("all messages", bob.has(append(fromAlice, more...)...))
+	alice.wait("all receipts", func() bool { return len(alice.receipts) == 10 })
+	bob.write(atBob, "still here")
+	alice.wait("the answer", alice.has("still here"))
+	if len(alice.problems)+len(bob.problems) > 0 {
+		t.Error(alice.problems, bob.problems)
+	}
+}
+
+func TestLinkUsedTwice(t *testing.T) {
+	r := newRelay(t)
+	alice, bob, carol := newParty(t, "alice", r.server), newParty(t, "bob", r.server), newParty(t, "carol", r.server)
+	_, link, err := alice.Invite(t.Context(), func(*store.Tx, int64, Link) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	created := func(*store.Tx, int64) error { return nil }
+	if _, err := bob.Join(t.Context(), link, []byte("bob"), created); err != nil {
+		t.Fatal(err)
+	}
+	bob.wait("the connection", func() bool { return bob.state == StateConnected })
+	if _, err := carol.Join(t.Context(), link, []byte("carol"), created); err != nil {
+		t.Fatal(err)
+	}
+	carol.wait("the refusal", func() bool { return errors.Is(carol.failed, ErrLinkUsed) })
+	if alice.info != "bob" {
+		t.Error("the link led somebody else to alice:", alice.info)
+	}
+}
+
+func TestJoinRefusals(t *testing.T) {
+	r := newRelay(t)
+	alice := newParty(t, "alice", r.server)
+	_, good, err := alice.Invite(t.Context(), func(*store.Tx, int64, Link) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*Link){
+		"agent version":  func(l *Link) { l.Versions = wire.VersionRange{Min: 8, Max: 9} },
+		"client version": func(l *Link) { l.Queues = []QueueURI{{wire.VersionRange{Min: 5, Max: 6}, l.Queues[0].QueueAddress}} },
+		"e2e version":    func(l *Link) { l.E2E.Versions = wire.VersionRange{Min: 4, Max: 5} },
+		"kind":           func(l *Link) { l.Kind = LinkContact },
+	} {
+		link := good
+		change(&link)
+		if _, err := alice.Join(t.Context(), link, nil, func(*store.Tx, int64) error { return nil }); !errors.Is(err, ErrLinkVersion) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestSendLimits(t *testing.T) {
+	alice, bob, atAlice, _ := connect(t, newRelay(t))
+	send := func(size int) error {
+		return alice.db.Update(t.Context(), func(tx *store.Tx) error { return alice.Send(tx, atAlice, 1, make([]byte, size), false) })
+	}
+	var size int
+	err := alice.db.View(t.Context(), func(tx *store.Tx) (err error) {
+		size, _, err = alice.MaxBody(tx, atAlice)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := send(size); err != nil {
+		t.Fatal(err)
+	}
+	if err := send(MaxBody + 1000); !errors.Is(err, ErrTooLarge) {
+		t.Error("too long a message:", err)
+	}
+	// The refused message must have left no gap.
+	if err := send(1); err != nil {
+		t.Fatal(err)
+	}
+	bob.wait("both messages", func() bool { return len(bob.bodies) == 2 })
+	if len(bob.problems) > 0 {
+		t.Error(bob.problems)
+	}
+}
+
+func TestDelete(t *testing.T) {
+	alice, bob, atAlice, atBob := connect(t, newRelay(t))
+	if err := alice.db.Update(t.Context(), func(tx *store.Tx) error { return alice.Delete(tx, atAlice) }); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		// Until the deletion has reached the relay bob's messages are accepted.
+		bob.write(atBob, "anybody there?")
+		before := bob.last
+		bob.wait("an outcome", func() bool { return bob.sent[before] || len(bob.problems) > 0 })
+		if len(bob.problems) > 0 {
+			break
+		}
+	}
+	if bob.problems[0] != ErrQueueGone.Error() {
+		t.Error(bob.problems)
+	}
+}
+
+func BenchmarkMessages(b *testing.B) {
+	alice, bob, atAlice, _ := connect(b, newRelay(b))
+	n := 0
+	for b.Loop() {
+		alice.write(atAlice, "a message of ordinary length, as people write them")
+		n++
+	}
+	bob.wait("all messages", func() bool { return len(bob.bodies) == n })
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "msg/s")
+}
+
+func BenchmarkLatency(b *testing.B) {
+	alice, bob, atAlice, _ := connect(b, newRelay(b))
+	n := 0
+	for b.Loop() {
+		alice.write(atAlice, "a message of ordinary length, as people write them")
+		n++
+		bob.wait("the message", func() bool { return len(bob.bodies) == n })
+	}
+}

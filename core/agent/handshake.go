@@ -1,0 +1,401 @@
+package agent
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/ratchet"
+	"github.com/sotto-chat/sotto/core/smp"
+	"github.com/sotto-chat/sotto/core/wire"
+	"github.com/sotto-chat/sotto/store"
+)
+
+// pqVersion is the agent version from which connections can be post-quantum (agent.md §1),
+// and receiptVersion that from which messages have receipts.
+const (
+	receiptVersion = 4
+	pqVersion      = 5
+	// earlyVersion is the one from which an initiator can decrypt messages before it has
+	// answered the confirmation.
+	earlyVersion = 7
+)
+
+// Invite makes a queue on a relay and a one-time link to it. created is called in the
+// transaction that stores the connection.
+func (a *Agent) Invite(ctx context.Context, created func(tx *store.Tx, connection int64, link Link) error) (connection int64, link Link, err error) {
+	// The text of a full link has no KEM key: the QR code would become too large. The
+	// ratchet takes post-quantum keys up with its first headers (agent.md §6).
+	private, err := ratchet.NewPrivateParams(a.cfg.Rand, false)
+	if err != nil {
+		return 0, Link{}, err
+	}
+	defer private.Wipe()
+	q, err := a.newQueue(ctx, nil)
+	if err != nil {
+		return 0, Link{}, fmt.Errorf("making an invitation: %w", err)
+	}
+	link = Link{Kind: LinkInvitation, Versions: agentVersions, E2E: private.Link(), Queues: []QueueURI{{clientVersions, q.address}}}
+	key, err := private.MarshalBinary()
+	if err != nil {
+		return 0, Link{}, err
+	}
+	c := &store.Connection{State: string(StateInvited), Role: roleInitiator, AgentVersion: agentVersions.Max, PQ: a.cfg.PQ,
+		Private: key, Created: a.cfg.Now()}
+	err = a.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+		if err := tx.InsertConnection(c); err != nil {
+			return err
+		}
+		q.row.Connection = c.ID
+		if err := tx.InsertReceiveQueue(&q.row); err != nil {
+			return err
+		}
+		return created(tx, c.ID, link)
+	})
+	if err != nil {
+		return 0, Link{}, fmt.Errorf("storing an invitation: %w", err)
+	}
+	return c.ID, link, a.subscribe(&q.row)
+}
+
+// Join opens a one-time link: it stores the connection, calls created in the same transaction,
+// and goes on in the background. info is what the other side gets to know.
+func (a *Agent) Join(ctx context.Context, link Link, info []byte, created func(tx *store.Tx, connection int64) error) (connection int64, err error) {
+	if link.Kind != LinkInvitation {
+		return 0, fmt.Errorf("%w: %s", ErrLinkVersion, link.Kind)
+	}
+	version, ok := agentVersions.Agree(link.Versions)
+	queue := link.Queues[0]
+	client, clientOK := clientVersions.Agree(queue.Versions)
+	if !ok || !clientOK {
+		return 0, ErrLinkVersion
+	}
+	pq := a.cfg.PQ && version >= pqVersion
+	r, params, err := ratchet.Join(a.cfg.Rand, link.E2E, pq)
+	if errors.Is(err, ratchet.ErrVersion) {
+		return 0, ErrLinkVersion
+	} else if err != nil {
+		return 0, fmt.Errorf("opening a link: %w", err)
+	}
+	defer r.Wipe()
+	state, err := r.MarshalBinary()
+	if err != nil {
+		return 0, err
+	}
+	c := &store.Connection{State: string(StateJoining), Role: roleJoiner, AgentVersion: version, PQ: pq && params.Version >= 3,
+		Params: params.Append(nil), Info: info, Ratchet: state, Created: a.cfg.Now()}
+	sq, err := a.newSendQueue(client, queue.QueueAddress)
+	if err != nil {
+		return 0, err
+	}
+	err = a.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+		if err := tx.InsertConnection(c); err != nil {
+			return err
+		}
+		sq.Connection = c.ID
+		if err := tx.InsertSendQueue(sq); err != nil {
+			return err
+		}
+		return created(tx, c.ID)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("storing a connection: %w", err)
+	}
+	a.startJoin(c.ID)
+	return c.ID, nil
+}
+
+// madeQueue is a queue that the relay has made and the store does not have yet.
+type madeQueue struct {
+	row     store.ReceiveQueue
+	address QueueAddress
+}
+
+// newQueue makes a messaging queue on a relay that is not one of the used ones if possible.
+func (a *Agent) newQueue(ctx context.Context, used []wire.Server) (*madeQueue, error) {
+	relay, err := a.cfg.Choose(used)
+	if err != nil {
+		return nil, err
+	}
+	// The session goes on using the key for the queue's subscription.
+	key, err := crypt.NewEd25519(a.cfg.Rand)
+	if err != nil {
+		return nil, err
+	}
+	dh, err := crypt.NewX25519(a.cfg.Rand)
+	if err != nil {
+		return nil, err
+	}
+	defer dh.Wipe()
+	e2e, err := crypt.NewX25519(a.cfg.Rand)
+	if err != nil {
+		return nil, err
+	}
+	defer e2e.Wipe()
+	answer, err := a.command(ctx, relay.Server, "", &key, smp.New{RcvAuth: key.Public(), RcvDH: dh.Public(), Password: relay.Password,
+		Subscribe: true, Mode: smp.ModeMessaging})
+	if err != nil {
+		return nil, err
+	}
+	ids, ok := answer.(smp.IDs)
+	if !ok {
+		return nil, errUnexpected
+	}
+	secret, err := dh.DH(ids.ServerDH)
+	if err != nil {
+		return nil, err
+	}
+	defer secret.Wipe()
+	q := &madeQueue{address: QueueAddress{Server: relay.Server, SenderID: ids.SndID, DH: e2e.Public(), Mode: smp.ModeMessaging}}
+	q.row = store.ReceiveQueue{Server: relay.Server.String(), RecipientID: []byte(ids.RcvID), SenderID: []byte(ids.SndID),
+		Mode: byte(smp.ModeMessaging), ClientVersion: clientVersions.Max, State: queueNew,
+		Key: append([]byte(nil), key[:]...), DHSecret: append([]byte(nil), secret[:]...), E2EKey: append([]byte(nil), e2e[:]...)}
+	return q, nil
+}
+
+// newSendQueue makes our keys for a queue of the other side.
+func (a *Agent) newSendQueue(version uint16, q QueueAddress) (*store.SendQueue, error) {
+	key, err := crypt.NewEd25519(a.cfg.Rand)
+	if err != nil {
+		return nil, err
+	}
+	defer key.Wipe()
+	e2e, err := crypt.NewX25519(a.cfg.Rand)
+	if err != nil {
+		return nil, err
+	}
+	defer e2e.Wipe()
+	secret, err := e2e.DH(q.DH)
+	if err != nil {
+		return nil, err
+	}
+	defer secret.Wipe()
+	public := e2e.Public()
+	return &store.SendQueue{Server: q.Server.String(), SenderID: []byte(q.SenderID), Mode: byte(q.Mode), ClientVersion: version, State: queueNew,
+		Key: append([]byte(nil), key[:]...), E2EPublic: public[:], E2ESecret: append([]byte(nil), secret[:]...)}, nil
+}
+
+// startJoin goes on with a join in the background, unless that is under way.
+func (a *Agent) startJoin(connection int64) {
+	a.mu.Lock()
+	running := a.joins[connection]
+	a.joins[connection] = true
+	a.mu.Unlock()
+	if running {
+		return
+	}
+	a.goRun(func() {
+		defer func() {
+			a.mu.Lock()
+			delete(a.joins, connection)
+			a.mu.Unlock()
+		}()
+		began, wait := a.cfg.Now(), a.cfg.RetrySend.First
+		for {
+			err := a.join(a.ctx, connection)
+			if err == nil || a.ctx.Err() != nil {
+				return
+			}
+			if permanent(err) || a.cfg.Now().Sub(began) > expireMessage {
+				a.fail(connection, err)
+				return
+			}
+			if !a.pause(wait) {
+				return
+			}
+			wait = a.cfg.RetrySend.next(wait, a.cfg.Now().Sub(began))
+		}
+	})
+}
+
+// join does what is left of opening a link: secure the other side's queue, make one for the
+// answer, and queue the confirmation. Each step is stored, so that it can be repeated.
+func (a *Agent) join(ctx context.Context, connection int64) error {
+	var c *store.Connection
+	var sq *store.SendQueue
+	err := a.cfg.DB.View(ctx, func(tx *store.Tx) (err error) {
+		c, sq, err = a.loadForSending(tx, connection)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // deleted meanwhile
+	} else if err != nil {
+		return err
+	}
+	if State(c.State) != StateJoining {
+		return nil
+	}
+	if err := a.secure(ctx, sq); err != nil {
+		return err
+	}
+	server, err := wire.ParseServer(sq.Server)
+	if err != nil {
+		return err
+	}
+	q, err := a.newQueue(ctx, []wire.Server{server})
+	if err != nil {
+		return err
+	}
+	err = a.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+		c, sq, err := a.loadForSending(tx, connection)
+		if err != nil {
+			return err
+		}
+		q.row.Connection = c.ID
+		if err := tx.InsertReceiveQueue(&q.row); err != nil {
+			return err
+		}
+		reply := QueueInfo{sq.ClientVersion, q.address}
+		plain := message{kind: kindConnInfoReply, queues: []QueueInfo{reply}, info: c.Info}.append(nil)
+		r := wire.NewReader(c.Params)
+		params := ratchet.ReadParams(r)
+		if err := r.End(); err != nil {
+			return fmt.Errorf("agent: stored parameters: %w", err)
+		}
+		if err := a.queueConfirmation(tx, c, sq, &params, plain); err != nil {
+			return err
+		}
+		c.State, c.Params, c.Info = string(StateConfirmed), nil, nil
+		return tx.SaveConnection(c)
+	})
+	if err != nil {
+		return err
+	}
+	return a.subscribe(&q.row)
+}
+
+// secure gives the queue our key, if it is of the kind that senders secure (agent.md §7, step 3).
+// Repeating it with the same key succeeds.
+func (a *Agent) secure(ctx context.Context, sq *store.SendQueue) error {
+	if smp.QueueMode(sq.Mode) != smp.ModeMessaging || sq.State != queueNew {
+		return nil
+	}
+	server, err := wire.ParseServer(sq.Server)
+	if err != nil {
+		return err
+	}
+	key := crypt.Ed25519Private(sq.Key)
+	defer key.Wipe()
+	_, err = a.command(ctx, server, smp.ID(sq.SenderID), &key, smp.SKey{Key: key.Public()})
+	if errors.Is(err, smp.ErrAuth) {
+		return ErrLinkUsed
+	} else if err != nil {
+		return err
+	}
+	sq.State = queueSecured
+	return a.cfg.DB.Update(ctx, func(tx *store.Tx) error { return tx.SaveSendQueue(sq) })
+}
+
+// queueConfirmation encrypts a confirmation and stores it to be sent. A sender that could not
+// secure the queue tells its key in it (agent.md §7, step 5).
+func (a *Agent) queueConfirmation(tx *store.Tx, c *store.Connection, sq *store.SendQueue, params *ratchet.Params, plain []byte) error {
+	padded := paddedInfo
+	if c.PQ && c.AgentVersion >= pqVersion {
+		padded = paddedInfoPQ
+	}
+	body, err := a.encrypt(c, plain, padded, ratchet.PQKeep)
+	if err != nil {
+		return err
+	}
+	m := smp.ClientMessage{Body: envelope{version: c.AgentVersion, tag: tagConfirmation, params: params, body: body}.append(nil)}
+	if smp.QueueMode(sq.Mode) != smp.ModeMessaging {
+		key := crypt.Ed25519Private(sq.Key)
+		m.SenderKey = key.Public()
+		key.Wipe()
+	}
+	public := crypt.X25519Public(sq.E2EPublic)
+	return a.enqueue(tx, c, sq, &store.Outgoing{Kind: outConfirmation, Notify: true}, &public, &m)
+}
+
+// encrypt numbers a plaintext and encrypts it with the connection's ratchet. Both are kept in
+// c, which the caller stores.
+func (a *Agent) encrypt(c *store.Connection, plain []byte, padded int, pq ratchet.PQ) ([]byte, error) {
+	r := new(ratchet.Ratchet)
+	if err := r.UnmarshalBinary(c.Ratchet); err != nil {
+		return nil, fmt.Errorf("agent: stored ratchet: %w", err)
+	}
+	defer r.Wipe()
+	key, err := r.NextKey(pq, len(plain), padded)
+	if err != nil {
+		return nil, err
+	}
+	defer key.Wipe()
+	body, err := key.Encrypt(plain, padded)
+	if err != nil {
+		return nil, err
+	}
+	if c.Ratchet, err = r.MarshalBinary(); err != nil {
+		return nil, err
+	}
+	hash := sha256.Sum256(plain)
+	c.SentNumber++
+	c.SentHash = hash[:]
+	return body, nil
+}
+
+// enqueue puts a message into the box of a queue and stores it to be sent.
+func (a *Agent) enqueue(tx *store.Tx, c *store.Connection, sq *store.SendQueue, o *store.Outgoing, key *crypt.X25519Public, m *smp.ClientMessage) error {
+	nonce, err := crypt.NewNonce(a.cfg.Rand)
+	if err != nil {
+		return err
+	}
+	secret := crypt.Secret(sq.E2ESecret)
+	defer secret.Wipe()
+	e := smp.Envelope{Version: sq.ClientVersion, Key: key, Nonce: nonce}
+	if err := e.Seal(&secret, m); err != nil {
+		return err
+	}
+	o.Connection, o.Queue, o.Body, o.Created = c.ID, sq.ID, e.Append(nil), a.cfg.Now()
+	tx.AfterCommit(func() { a.wake(sq.ID) })
+	return tx.InsertOutgoing(o)
+}
+
+// loadForSending reads a connection and the queue that it sends to.
+func (a *Agent) loadForSending(tx *store.Tx, connection int64) (*store.Connection, *store.SendQueue, error) {
+	c, err := tx.Connection(connection)
+	if err != nil {
+		return nil, nil, err
+	}
+	queues, err := tx.SendQueuesOf(connection)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, q := range queues {
+		if q.State != queueDeleted {
+			return c, q, nil
+		}
+	}
+	return c, nil, ErrNotConnected
+}
+
+// fail ends a connection that can't come about.
+func (a *Agent) fail(connection int64, reason error) {
+	_ = a.update(func(tx *store.Tx) error {
+		c, err := tx.Connection(connection)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		c.State = string(StateFailed)
+		if err := tx.SaveConnection(c); err != nil {
+			return err
+		}
+		return a.cfg.Handler.Failed(tx, connection, reason)
+	})
+}
+
+// pause waits and tells whether the agent still runs.
+func (a *Agent) pause(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-a.ctx.Done():
+		return false
+	}
+}

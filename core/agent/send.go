@@ -1,0 +1,336 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/ratchet"
+	"github.com/sotto-chat/sotto/core/smp"
+	"github.com/sotto-chat/sotto/core/wire"
+	"github.com/sotto-chat/sotto/store"
+)
+
+// The kinds of outgoing messages, by which the outcome of sending is told apart.
+const (
+	outConfirmation = "confirmation"
+	outHello        = "hello"
+	outBody         = "message"
+	outReceipt      = "receipt"
+	outOther        = "other"
+)
+
+func outKind(kind string) string {
+	switch kind {
+	case kindHello:
+		return outHello
+	case kindBody:
+		return outBody
+	case kindReceipts:
+		return outReceipt
+	}
+	return outOther
+}
+
+// Send queues a message in the caller's transaction; it is on its way when that is committed. The
+// Handler is told with the reference, which is not 0, what becomes of the message.
+func (a *Agent) Send(tx *store.Tx, connection, reference int64, body []byte, notify bool) error {
+	c, sq, err := a.loadForSending(tx, connection)
+	if err != nil {
+		return err
+	}
+	// A joiner may send as soon as its confirmation is on its way, if the other side can
+	// decrypt that before it answers (agent.md §7, step 10).
+	early := State(c.State) == StateConfirmed && c.Role == roleJoiner && c.AgentVersion >= earlyVersion && smp.QueueMode(sq.Mode) == smp.ModeMessaging
+	if State(c.State) != StateConnected && !early {
+		return ErrNotConnected
+	}
+	choice := ratchet.PQKeep
+	if c.PQ {
+		choice = ratchet.PQOn
+	}
+	m := message{kind: kindBody, info: body}
+	if err := a.queueMessage(tx, c, sq, m, &store.Outgoing{Kind: outBody, Reference: reference, Notify: notify}, choice); err != nil {
+		return err
+	}
+	return tx.SaveConnection(c)
+}
+
+// MaxBody returns the length of the longest body that can be sent now, in bytes, before any compression.
+func (a *Agent) MaxBody(tx *store.Tx, connection int64) (size int, pq bool, err error) {
+	c, err := tx.Connection(connection)
+	if err != nil {
+		return 0, false, err
+	}
+	if c.PQ && c.AgentVersion >= pqVersion {
+		return MaxBodyPQ, true, nil
+	}
+	return MaxBody, false, nil
+}
+
+// Wake starts sending what waits for the queues of a connection.
+func (a *Agent) Wake(connection int64) {
+	var queues []*store.SendQueue
+	err := a.cfg.DB.View(a.ctx, func(tx *store.Tx) (err error) {
+		queues, err = tx.SendQueuesOf(connection)
+		return err
+	})
+	if err != nil {
+		return // the next start finds what waits
+	}
+	for _, q := range queues {
+		a.wake(q.ID)
+	}
+}
+
+// queueMessage numbers, encrypts and stores a message. The caller stores c.
+func (a *Agent) queueMessage(tx *store.Tx, c *store.Connection, sq *store.SendQueue, m message, o *store.Outgoing, pq ratchet.PQ) error {
+	m.number, m.prevHash = c.SentNumber+1, c.SentHash
+	plain := m.append(nil)
+	padded := paddedMessage
+	if c.PQ && c.AgentVersion >= pqVersion {
+		padded = paddedMessagePQ
+	}
+	body, err := a.encrypt(c, plain, padded, pq)
+	if errors.Is(err, ratchet.ErrTooLarge) {
+		return ErrTooLarge
+	} else if errors.Is(err, ratchet.ErrCannotSend) {
+		return ErrNotConnected
+	} else if err != nil {
+		return err
+	}
+	if err := tx.InsertSent(c.ID, store.Sent{Number: c.SentNumber, Hash: c.SentHash, Reference: o.Reference}, a.cfg.Now()); err != nil {
+		return err
+	}
+	e := envelope{version: agentVersions.Max, tag: tagMessage, body: body}
+	return a.enqueue(tx, c, sq, o, nil, &smp.ClientMessage{Body: e.append(nil)})
+}
+
+// sender is the worker of a send queue: it runs while messages wait.
+type sender struct {
+	wake chan struct{} // something new waits, or the queue has room again
+}
+
+// wake has the worker of a queue look for messages, and starts it if it does not run.
+func (a *Agent) wake(queue int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return
+	}
+	if s := a.senders[queue]; s != nil {
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+		return
+	}
+	s := &sender{wake: make(chan struct{}, 1)}
+	a.senders[queue] = s
+	a.wg.Go(func() { a.run(queue, s) })
+}
+
+// run delivers what waits for a queue, in order, until nothing is left.
+func (a *Agent) run(queue int64, s *sender) {
+	var began time.Time // of the attempts for the first message
+	var wait time.Duration
+	for {
+		o, err := a.deliver(queue)
+		switch {
+		case a.ctx.Err() != nil:
+			return
+		case err == nil && o == nil:
+			if a.finish(queue, s) {
+				return
+			}
+		case err == nil:
+			began = time.Time{}
+		default:
+			retry := a.cfg.RetrySend
+			if errors.Is(err, smp.ErrQuota) {
+				retry = a.cfg.RetryQuota
+			}
+			if began.IsZero() {
+				began, wait = a.cfg.Now(), retry.First
+			} else {
+				wait = retry.next(max(wait, retry.First), a.cfg.Now().Sub(began))
+			}
+			t := time.NewTimer(wait)
+			select {
+			case <-t.C:
+			case <-s.wake: // the queue may have room again, or the user tries
+			case <-a.ctx.Done():
+			}
+			t.Stop()
+		}
+	}
+}
+
+// finish ends a worker unless it was woken meanwhile.
+func (a *Agent) finish(queue int64, s *sender) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	select {
+	case <-s.wake:
+		return false
+	default:
+		delete(a.senders, queue)
+		return true
+	}
+}
+
+// deliver sends the first message that waits for a queue. It returns nil if there is none, and
+// an error if the same message has to be tried again.
+func (a *Agent) deliver(queue int64) (*store.Outgoing, error) {
+	var o *store.Outgoing
+	var sq *store.SendQueue
+	var rqs []*store.ReceiveQueue
+	err := a.cfg.DB.View(a.ctx, func(tx *store.Tx) (err error) {
+		if o, err = tx.NextOutgoing(queue); err != nil {
+			return err
+		}
+		if sq, err = tx.SendQueue(queue); err != nil {
+			return err
+		}
+		rqs, err = tx.ReceiveQueuesOf(o.Connection)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	err = a.prepare(sq, rqs)
+	if err == nil {
+		err = a.post(sq, o)
+	}
+	if err == nil {
+		return o, a.delivered(sq, o)
+	}
+	age := a.cfg.Now().Sub(o.Created)
+	switch {
+	case errors.Is(err, smp.ErrQuota) && o.Kind != outConfirmation && age <= expireQuota:
+		return o, err
+	case errors.Is(err, smp.ErrAuth):
+		return o, a.giveUp(o, ErrQueueGone)
+	case errors.Is(err, smp.ErrQuota), permanent(err):
+		return o, a.giveUp(o, err)
+	case age > expireMessage:
+		return o, a.giveUp(o, fmt.Errorf("%w: %w", ErrExpired, err))
+	}
+	return o, err
+}
+
+// prepare secures the queues of a connection as far as that is still to be done: ours with the
+// sender's key, theirs with ours.
+func (a *Agent) prepare(sq *store.SendQueue, rqs []*store.ReceiveQueue) error {
+	for _, rq := range rqs {
+		if rq.SenderKey == nil {
+			continue
+		}
+		server, err := wire.ParseServer(rq.Server)
+		if err != nil {
+			return err
+		}
+		sender, err := crypt.ParseAuthPublic(rq.SenderKey)
+		if err != nil {
+			return err
+		}
+		key := crypt.Ed25519Private(rq.Key)
+		_, err = a.command(a.ctx, server, smp.ID(rq.RecipientID), &key, smp.Key{Key: sender})
+		key.Wipe()
+		if err != nil {
+			return err
+		}
+		err = a.update(func(tx *store.Tx) error {
+			q, err := tx.ReceiveQueueByID(rq.Server, rq.RecipientID)
+			if err != nil {
+				return err
+			}
+			q.SenderKey, q.State = nil, queueSecured
+			return tx.SaveReceiveQueue(q)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return a.secure(a.ctx, sq)
+}
+
+// post hands a message to the relay. The queue is not secured yet when a confirmation carries
+// the key to do it with, and the message is not authorized then.
+func (a *Agent) post(sq *store.SendQueue, o *store.Outgoing) error {
+	server, err := wire.ParseServer(sq.Server)
+	if err != nil {
+		return err
+	}
+	var key *crypt.Ed25519Private
+	if o.Kind != outConfirmation || smp.QueueMode(sq.Mode) == smp.ModeMessaging {
+		k := crypt.Ed25519Private(sq.Key)
+		defer k.Wipe()
+		key = &k
+	}
+	_, err = a.command(a.ctx, server, smp.ID(sq.SenderID), key, smp.Send{Notify: o.Notify, Body: o.Body})
+	return err
+}
+
+// delivered forgets a message that the relay has.
+func (a *Agent) delivered(sq *store.SendQueue, o *store.Outgoing) error {
+	return a.update(func(tx *store.Tx) error {
+		if err := tx.DeleteOutgoing(o.ID); err != nil {
+			return err
+		}
+		c, err := tx.Connection(o.Connection)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		switch o.Kind {
+		case outConfirmation:
+			sq.State = queueActive
+			if err := tx.SaveSendQueue(sq); err != nil {
+				return err
+			}
+			// In the fast handshake the initiator's confirmation is the last step.
+			if c.Role == roleInitiator && smp.QueueMode(sq.Mode) == smp.ModeMessaging && State(c.State) == StateConfirmed {
+				return a.connected(tx, c)
+			}
+		case outHello:
+			if c.Role == roleInitiator && c.HelloReceived && State(c.State) == StateConfirmed {
+				return a.connected(tx, c)
+			}
+		case outBody:
+			return a.cfg.Handler.Sent(tx, o.Connection, o.Reference)
+		}
+		return nil
+	})
+}
+
+// giveUp forgets a message that can't be sent.
+func (a *Agent) giveUp(o *store.Outgoing, reason error) error {
+	return a.update(func(tx *store.Tx) error {
+		if err := tx.DeleteOutgoing(o.ID); err != nil {
+			return err
+		}
+		switch o.Kind {
+		case outConfirmation, outHello:
+			c, err := tx.Connection(o.Connection)
+			if err != nil {
+				return err
+			}
+			c.State = string(StateFailed)
+			if err := tx.SaveConnection(c); err != nil {
+				return err
+			}
+			return a.cfg.Handler.Failed(tx, o.Connection, reason)
+		case outBody:
+			return a.cfg.Handler.NotSent(tx, o.Connection, o.Reference, reason)
+		}
+		return nil
+	})
+}
+
+// update changes the store until the agent is closed.
+func (a *Agent) update(f func(tx *store.Tx) error) error { return a.cfg.DB.Update(a.ctx, f) }
