@@ -1,0 +1,67 @@
+// Package assets holds the files that are built into the program: the fonts, the icons and the interface texts.
+//
+// Fonts are four static cuts of Inter (SIL Open Font License, see fonts/OFL.txt). Icons are line drawings on a grid of
+// 24 by 24 with a stroke of currentColor, so that a theme can colour them.
+//
+// The texts of the interface are in translations, one JSON file for each language, named after its BCP 47 tag. To add a
+// language, copy en.json to for example de.json or pt-BR.json and translate the values; the keys are the English texts that
+// the code asks for and stay as they are. Words in double braces such as {{.Count}} are filled in by the program and have to
+// appear in the translation too. A text with plural forms is an object whose keys are the plural categories of the
+// language ("one", "few", "many", "other"). What a file leaves out appears in English. No code has to change.
+package assets
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"fyne.io/fyne/v2/lang"
+)
+
+//go:embed fonts/*.otf
+var fonts embed.FS
+
+//go:embed icons/*.svg
+var icons embed.FS
+
+//go:embed translations/*.json
+var translations embed.FS
+
+// Font returns the OpenType file of a cut of Inter: Regular, SemiBold, Italic or SemiBoldItalic.
+func Font(cut string) ([]byte, error) {
+	data, err := fonts.ReadFile("fonts/Inter-" + cut + ".otf")
+	if err != nil {
+		return nil, fmt.Errorf("assets: no font cut %q: %w", cut, err)
+	}
+	return data, nil
+}
+
+// Icon returns the SVG file of an icon, named like its file without the extension.
+func Icon(name string) ([]byte, error) {
+	data, err := icons.ReadFile("icons/" + name + ".svg")
+	if err != nil {
+		return nil, fmt.Errorf("assets: no icon %q: %w", name, err)
+	}
+	return data, nil
+}
+
+// IconNames lists the names that Icon knows, sorted.
+func IconNames() []string {
+	files, _ := fs.Glob(icons, "icons/*.svg")
+	names := make([]string, len(files))
+	for i, f := range files {
+		names[i] = strings.TrimSuffix(path.Base(f), ".svg")
+	}
+	return names
+}
+
+// LoadTranslations registers the interface texts with the toolkit's lang package, which picks the language of the system.
+// Call it once, before the first screen is built.
+func LoadTranslations() error {
+	if err := lang.AddTranslationsFS(translations, "translations"); err != nil {
+		return fmt.Errorf("assets: load the interface texts: %w", err)
+	}
+	return nil
+}

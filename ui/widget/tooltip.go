@@ -1,0 +1,155 @@
+package widget
+
+import (
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	fynewidget "fyne.io/fyne/v2/widget"
+
+	"github.com/sotto-chat/sotto/ui/theme"
+)
+
+// tooltipDelay is how long the pointer rests before a tooltip appears.
+const tooltipDelay = 500 * time.Millisecond
+
+// tooltipHost shows one tooltip at a time above its content.
+type tooltipHost interface {
+	showTooltip(text string, at fyne.Position, size fyne.Size)
+	hideTooltip()
+}
+
+// TooltipLayer shows the tooltips of what is inside it. Make it the content of the window.
+type TooltipLayer struct {
+	fynewidget.BaseWidget
+
+	content fyne.CanvasObject
+	bubble  tooltipBubble
+}
+
+var (
+	_ fyne.Widget = (*TooltipLayer)(nil)
+	_ tooltipHost = (*TooltipLayer)(nil)
+)
+
+// NewTooltipLayer returns content with a layer for tooltips above it.
+func NewTooltipLayer(content fyne.CanvasObject) *TooltipLayer {
+	l := &TooltipLayer{content: content, bubble: newTooltipBubble()}
+	l.ExtendBaseWidget(l)
+	return l
+}
+
+// CreateRenderer implements fyne.Widget.
+func (l *TooltipLayer) CreateRenderer() fyne.WidgetRenderer {
+	return newRenderer(&renderer{
+		widget:  l,
+		objects: append([]fyne.CanvasObject{l.content}, l.bubble.objects()...),
+		minSize: l.content.MinSize,
+		layout:  l.content.Resize,
+		update:  l.bubble.update,
+	})
+}
+
+func (l *TooltipLayer) showTooltip(text string, at fyne.Position, size fyne.Size) {
+	l.bubble.show(text, at.Subtract(fyne.CurrentApp().Driver().AbsolutePositionForObject(l)), size, l.Size())
+	canvas.Refresh(l) // the toolkit does not notice that something hidden is shown
+}
+
+func (l *TooltipLayer) hideTooltip() {
+	l.bubble.hide()
+	canvas.Refresh(l)
+}
+
+// tooltipBubble is the drawing of a tooltip.
+type tooltipBubble struct {
+	box  *canvas.Rectangle
+	text *canvas.Text
+}
+
+func newTooltipBubble() tooltipBubble {
+	b := tooltipBubble{box: canvas.NewRectangle(nil), text: newText(theme.TextSmall, false)}
+	b.box.CornerRadius = 6
+	b.box.FillColor = theme.Color(theme.ColorTooltip)
+	b.hide()
+	return b
+}
+
+func (b *tooltipBubble) objects() []fyne.CanvasObject { return []fyne.CanvasObject{b.box, b.text} }
+
+func (b *tooltipBubble) update() {
+	b.box.FillColor = theme.Color(theme.ColorTooltip)
+	b.box.Refresh()
+	setText(b.text, b.text.Text, theme.ColorOnTooltip)
+}
+
+// show places the tooltip below the object at pos, or above it where there is no room, within the given bounds.
+func (b *tooltipBubble) show(text string, pos fyne.Position, size, bounds fyne.Size) {
+	const pad, gap = theme.Grid, theme.Grid - 2
+	b.text.Text = text
+	b.update()
+	w := textWidth(text, theme.TextSmall, false) + 2*pad
+	h := lineHeight(theme.TextSmall) + pad
+	x := pos.X + (size.Width-w)/2
+	x = max(gap, min(x, bounds.Width-w-gap))
+	y := pos.Y + size.Height + gap
+	if y+h > bounds.Height {
+		y = pos.Y - gap - h
+	}
+	place(b.box, x, y, w, h)
+	place(b.text, x+pad, y, w-2*pad, h)
+	b.box.Show()
+	b.text.Show()
+	b.text.Refresh()
+}
+
+func (b *tooltipBubble) hide() {
+	b.box.Hide()
+	b.text.Hide()
+}
+
+// tooltip belongs to one widget and asks the host around it to show its text.
+type tooltip struct {
+	owner fyne.CanvasObject
+	text  string
+
+	timer *time.Timer
+	shown tooltipHost
+}
+
+func (t *tooltip) show() {
+	t.hide()
+	if t.text == "" || t.owner == nil {
+		return
+	}
+	t.timer = time.AfterFunc(tooltipDelay, func() { fyne.Do(t.showNow) })
+}
+
+func (t *tooltip) showNow() {
+	if t.timer == nil { // the pointer left in the meantime
+		return
+	}
+	t.timer = nil
+	c := canvasOf(t.owner)
+	if c == nil {
+		return
+	}
+	var top fyne.CanvasObject = c.Overlays().Top()
+	if top == nil {
+		top = c.Content()
+	}
+	if host, ok := top.(tooltipHost); ok {
+		t.shown = host
+		host.showTooltip(t.text, fyne.CurrentApp().Driver().AbsolutePositionForObject(t.owner), t.owner.Size())
+	}
+}
+
+func (t *tooltip) hide() {
+	if t.timer != nil {
+		t.timer.Stop()
+		t.timer = nil
+	}
+	if t.shown != nil {
+		t.shown.hideTooltip()
+		t.shown = nil
+	}
+}
