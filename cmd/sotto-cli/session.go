@@ -1,0 +1,486 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/sotto-chat/sotto/core"
+	"github.com/sotto-chat/sotto/core/smp"
+)
+
+const (
+	maxLine       = 1 << 20          // bytes of a line of input
+	inviteTimeout = 60 * time.Second // to reach a relay
+	maxInvites    = 32               // that wait for a relay at a time
+	eventBuffer   = 1024
+	defaultLimit  = 50 // of history
+)
+
+// command is a line of input. Which fields count depends on Cmd.
+type command struct {
+	ID         json.RawMessage `json:"id"`
+	Cmd        string          `json:"cmd"`
+	Name       string          `json:"name"`
+	Profile    string          `json:"profile"`
+	Passphrase string          `json:"passphrase"`
+	Relays     []string        `json:"relays"`
+	Link       string          `json:"link"`
+	Contact    int64           `json:"contact"`
+	Message    int64           `json:"message"`
+	Text       string          `json:"text"`
+	Limit      int             `json:"limit"`
+	Before     int64           `json:"before"`
+}
+
+// object is a line of output.
+type object map[string]any
+
+// session executes commands and tells events.
+type session struct {
+	core       *core.Core
+	relays     []string
+	passphrase string
+
+	mu  sync.Mutex // held while a line is written
+	out io.Writer
+	err error // of writing
+
+	// turn is held while something is done and answered, and while events are told, so that
+	// no event about a message comes before the answer that tells its number.
+	turn sync.Mutex
+
+	invites sync.WaitGroup
+	slots   chan struct{} // one for each invite that waits
+}
+
+func newSession(c *core.Core, relays []string, passphrase string, out io.Writer) *session {
+	return &session{core: c, relays: relays, passphrase: passphrase, out: out, slots: make(chan struct{}, maxInvites)}
+}
+
+var errQuit = errors.New("quit")
+
+// run executes the commands of in until its end, a quit, or the end of ctx.
+func (s *session) run(ctx context.Context, in io.Reader) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	events, unsubscribe := s.core.Subscribe(eventBuffer)
+	var announcing sync.WaitGroup
+	announcing.Go(func() {
+		newAnnouncer(s).run(ctx, events)
+		cancel(nil) // nobody reads the output any more
+	})
+	// Reading can't be interrupted: the goroutine ends with the input, or with the program.
+	lines := make(chan []byte)
+	go func() {
+		defer close(lines)
+		r := bufio.NewReader(in)
+		for {
+			line, err := readLine(r)
+			if len(bytes.TrimSpace(line)) > 0 {
+				select {
+				case lines <- line:
+				case <-ctx.Done():
+					return
+				}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	s.unlock(ctx)
+	for reading := true; reading; {
+		select {
+		case line, ok := <-lines:
+			if !ok {
+				s.invites.Wait() // they end within inviteTimeout
+				reading = false
+			} else if err := s.execute(ctx, line); err != nil || s.failed() {
+				reading = false
+			}
+		case <-ctx.Done():
+			reading = false
+		}
+	}
+	cancel(nil)
+	unsubscribe()
+	s.invites.Wait()
+	announcing.Wait()
+	return s.err
+}
+
+// readLine reads a line. One that is too long is cut, and will not be a command.
+func readLine(r *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		if len(line) <= maxLine {
+			line = append(line, part...)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return line, err
+		}
+	}
+}
+
+// unlock opens the profiles that have the passphrase of the command line.
+func (s *session) unlock(ctx context.Context) {
+	if s.passphrase == "" {
+		return
+	}
+	for _, p := range s.core.Profiles() {
+		if !p.Locked {
+			continue
+		}
+		if _, err := s.core.OpenProfile(ctx, p.ID, s.passphrase); err != nil && p.Current {
+			s.write(object{"event": "error", "profile": p.ID, "error": err.Error()})
+		}
+	}
+}
+
+// write writes a line.
+func (s *session) write(o object) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(o)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil && s.err == nil {
+		_, err = s.out.Write(b.Bytes())
+	}
+	if err != nil && s.err == nil {
+		s.err = fmt.Errorf("writing the output: %w", err)
+	}
+}
+
+// failed tells whether the output can't be written any more.
+func (s *session) failed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err != nil
+}
+
+// answer answers a command.
+func (s *session) answer(id json.RawMessage, o object, err error) {
+	if o == nil {
+		o = object{}
+	}
+	if err != nil {
+		o = object{"error": err.Error()}
+		if code := errorCode(err); code != "" {
+			o["code"] = code
+		}
+	}
+	if len(id) > 0 {
+		o["id"] = id
+	}
+	o["ok"] = err == nil
+	s.write(o)
+}
+
+// errCommand tells that a line is not a command.
+var errCommand = errors.New("not a command")
+
+// execute executes a line. It returns errQuit after a quit.
+func (s *session) execute(ctx context.Context, line []byte) error {
+	var c command
+	if len(line) > maxLine {
+		s.answer(nil, nil, fmt.Errorf("%w: the line has more than %d bytes", errCommand, maxLine))
+		return nil
+	}
+	if err := json.Unmarshal(line, &c); err != nil {
+		s.answer(c.ID, nil, fmt.Errorf("%w: %w", errCommand, err))
+		return nil
+	}
+	switch c.Cmd {
+	case "quit":
+		s.answer(c.ID, nil, nil)
+		return errQuit
+	case "invite":
+		s.invite(ctx, c)
+		return nil
+	}
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	o, err := s.do(ctx, c)
+	s.answer(c.ID, o, err)
+	return nil
+}
+
+// errNoProfileInUse tells that a command needs a profile.
+var errNoProfileInUse = errors.New("no profile is in use: make one with profile.create, or choose one with profile.use")
+
+// current returns the profile in use.
+func (s *session) current() (*core.Profile, error) {
+	if p := s.core.Current(); p != nil {
+		return p, nil
+	}
+	for _, p := range s.core.Profiles() {
+		if p.Current && p.Locked {
+			return nil, core.ErrLocked
+		}
+		if p.Current && p.Err != nil {
+			return nil, p.Err
+		}
+	}
+	return nil, errNoProfileInUse
+}
+
+// invite makes an invitation without holding up the commands that follow.
+func (s *session) invite(ctx context.Context, c command) {
+	p, err := s.current()
+	if err != nil {
+		s.answer(c.ID, nil, err)
+		return
+	}
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		return
+	}
+	s.invites.Go(func() {
+		defer func() { <-s.slots }()
+		ctx, cancel := context.WithTimeout(ctx, inviteTimeout)
+		defer cancel()
+		i, err := p.Invite(ctx)
+		s.answer(c.ID, object{"link": i.Link, "invitation": i.Contact.ID, "contact": i.Contact.ID}, err)
+	})
+}
+
+// do executes a command that doesn't wait.
+func (s *session) do(ctx context.Context, c command) (object, error) {
+	switch c.Cmd {
+	case "profile.create":
+		return s.create(ctx, c)
+	case "profile.list":
+		list := []object{}
+		for _, p := range s.core.Profiles() {
+			o := object{"profile": p.ID, "name": p.Name, "current": p.Current, "locked": p.Locked, "unread": p.Unread}
+			if p.Err != nil {
+				o["error"] = p.Err.Error()
+			}
+			list = append(list, o)
+		}
+		return object{"profiles": list}, nil
+	case "profile.use":
+		passphrase := c.Passphrase
+		if passphrase == "" {
+			passphrase = s.passphrase
+		}
+		p, err := s.core.OpenProfile(ctx, c.Profile, passphrase)
+		if err != nil {
+			return nil, err
+		}
+		return object{"profile": p.ID(), "name": p.Name()}, s.core.Use(p.ID())
+	}
+	do, ok := profileCommands[c.Cmd]
+	if !ok {
+		return nil, fmt.Errorf("%w: there is none called %q", errCommand, c.Cmd)
+	}
+	p, err := s.current()
+	if err != nil {
+		return nil, err
+	}
+	return do(s, ctx, p, c)
+}
+
+// profileCommands are the commands about the profile in use.
+var profileCommands = map[string]func(*session, context.Context, *core.Profile, command) (object, error){
+	"plan": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
+		plan, err := p.Plan(ctx, c.Link)
+		if err != nil {
+			return nil, err
+		}
+		o := object{"own": plan.Own, "relay": plan.Relay.String()}
+		if plan.Known != nil {
+			o["known"] = plan.Known.ID
+		}
+		return o, nil
+	},
+	"connect": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
+		contact, err := p.Connect(ctx, c.Link)
+		return object{"contact": contact.ID}, err
+	},
+	"contacts": func(_ *session, ctx context.Context, p *core.Profile, _ command) (object, error) {
+		contacts, err := p.Contacts(ctx)
+		list := []object{}
+		for _, contact := range contacts {
+			list = append(list, contactObject(contact))
+		}
+		return object{"contacts": list}, err
+	},
+	"send": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
+		item, err := p.Send(ctx, c.Contact, c.Text)
+		return object{"message": item.ID}, err
+	},
+	"retry": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
+		item, err := p.Retry(ctx, c.Message)
+		return object{"message": item.ID}, err
+	},
+	"history": (*session).history,
+	"read": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
+		return nil, p.MarkRead(ctx, c.Contact)
+	},
+	"delete": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
+		return nil, p.DeleteContact(ctx, c.Contact)
+	},
+	"status": (*session).status,
+}
+
+func (s *session) create(ctx context.Context, c command) (object, error) {
+	n := core.NewProfile{Name: c.Name, Passphrase: c.Passphrase}
+	if n.Passphrase == "" {
+		n.Passphrase = s.passphrase
+	}
+	relays := c.Relays
+	if len(relays) == 0 {
+		relays = s.relays
+	}
+	switch {
+	case len(relays) == 1 && relays[0] == core.EmbeddedRelay:
+		n.Relays.Kind = core.RelaysThisComputer
+	case len(relays) > 0:
+		n.Relays = core.RelayChoice{Kind: core.RelaysOwn, Addresses: relays}
+	}
+	p, err := s.core.CreateProfile(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	return object{"profile": p.ID(), "name": p.Name()}, nil
+}
+
+func (s *session) history(ctx context.Context, p *core.Profile, c command) (object, error) {
+	limit := c.Limit
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+	contact, err := p.Contact(ctx, c.Contact)
+	if err != nil {
+		return nil, err
+	}
+	items, err := p.History(ctx, c.Contact, c.Before, limit)
+	if err != nil {
+		return nil, err
+	}
+	list := []object{}
+	for _, i := range items {
+		o := messageObject(i)
+		o["own"], o["state"] = i.Own, i.State
+		if o["from"] = p.Name(); !i.Own {
+			o["from"] = shownName(contact)
+		}
+		list = append(list, o)
+	}
+	return object{"messages": list}, nil
+}
+
+func (s *session) status(_ context.Context, p *core.Profile, _ command) (object, error) {
+	list := []object{}
+	for _, r := range p.Status() {
+		o := object{"address": r.Server.String(), "state": r.State, "since": r.Since.UTC()}
+		if r.Operator != "" {
+			o["operator"] = r.Operator
+		}
+		if r.Err != nil {
+			o["error"] = r.Err.Error()
+		}
+		list = append(list, o)
+	}
+	o := object{"profile": p.ID(), "name": p.Name(), "relays": list}
+	if server, ok := s.core.LocalRelay(); ok {
+		o["embedded"] = server.String()
+	}
+	return o, nil
+}
+
+// shownName is how a contact is called.
+func shownName(c core.Contact) string {
+	if c.Alias != "" {
+		return c.Alias
+	}
+	return c.Name
+}
+
+func contactObject(c core.Contact) object {
+	o := object{"contact": c.ID, "name": c.Name, "state": c.State, "unread": c.Unread, "active": c.Active.UTC()}
+	if c.Alias != "" {
+		o["alias"] = c.Alias
+	}
+	if c.Failure != "" {
+		o["failure"] = c.Failure
+	}
+	if c.Invitation != "" {
+		o["link"] = c.Invitation
+	}
+	return o
+}
+
+// messageObject is what an item has in history and in events.
+func messageObject(i core.Item) object {
+	o := object{"message": i.ID, "contact": i.Contact, "kind": i.Kind, "text": i.Text, "time": i.Time.UTC()}
+	if i.Count != 0 {
+		o["count"] = i.Count
+	}
+	if i.Content != "" {
+		o["content"] = i.Content
+	}
+	if i.Edited {
+		o["edited"] = true
+	}
+	if i.Failure != "" {
+		o["failure"] = i.Failure
+	}
+	return o
+}
+
+// errorCode names an error for programs, empty if it has no name.
+func errorCode(err error) string {
+	var tooLong *core.MessageTooLongError
+	var kind *core.LinkKindError
+	var refused *smp.Error
+	switch {
+	case errors.As(err, &tooLong):
+		return "too_long"
+	case errors.As(err, &kind):
+		return "link_kind"
+	case errors.As(err, &refused):
+		return "refused"
+	}
+	for _, c := range []struct {
+		err  error
+		code string
+	}{
+		{errCommand, "bad_command"},
+		{errNoProfileInUse, "no_profile_in_use"},
+		{core.ErrName, "name"},
+		{core.ErrNoProfile, "no_profile"},
+		{core.ErrLocked, "locked"},
+		{core.ErrWrongPassphrase, "wrong_passphrase"},
+		{core.ErrNotLink, "not_link"},
+		{core.ErrDamagedLink, "damaged_link"},
+		{core.ErrNewerLink, "newer_link"},
+		{core.ErrOwnLink, "own_link"},
+		{core.ErrNoContact, "no_contact"},
+		{core.ErrNoItem, "no_message"},
+		{core.ErrNotConnected, "not_connected"},
+		{core.ErrNotFailed, "not_failed"},
+		{core.ErrEmptyMessage, "empty"},
+		{core.ErrRelayAddress, "relay_address"},
+		{core.ErrRelayPort, "relay_port"},
+		{core.ErrNoRelays, "no_relays"},
+		{context.DeadlineExceeded, "timeout"},
+	} {
+		if errors.Is(err, c.err) {
+			return c.code
+		}
+	}
+	return ""
+}
