@@ -46,6 +46,10 @@ type ReceiveQueue struct {
 	E2ESecret     []byte // nil until the sender's confirmation came
 	SenderKey     []byte // nil if there is none to be set
 	LastMessage   []byte
+
+	// Of a queue with a short link: the link's id and key, the key that signs its data, and the part
+	// of the data that never changes.
+	LinkID, LinkKey, LinkRoot, LinkFixed []byte
 }
 
 // SendQueue is the end of a queue that we send to.
@@ -139,13 +143,15 @@ func scanConnection(row scanner) (*Connection, error) {
 	return c, err
 }
 
-const receiveQueueColumns = `id, connection, server, recipient_id, sender_id, mode, client_version, state, key, dh_secret, e2e_key, e2e_secret, sender_key, last_message`
+const receiveQueueColumns = `id, connection, server, recipient_id, sender_id, mode, client_version, state, key, dh_secret, e2e_key, e2e_secret, sender_key, last_message,
+	link_id, link_key, link_root, link_fixed`
 
 // InsertReceiveQueue stores a new queue and sets its ID.
 func (tx *Tx) InsertReceiveQueue(q *ReceiveQueue) error {
-	res, err := tx.Exec(`INSERT INTO receive_queues (connection, server, recipient_id, sender_id, mode, client_version, state, key, dh_secret, e2e_key, e2e_secret, sender_key)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		q.Connection, q.Server, blob(q.RecipientID), blob(q.SenderID), q.Mode, q.ClientVersion, q.State, blob(q.Key), blob(q.DHSecret), blob(q.E2EKey), q.E2ESecret, q.SenderKey)
+	res, err := tx.Exec(`INSERT INTO receive_queues (connection, server, recipient_id, sender_id, mode, client_version, state, key, dh_secret, e2e_key, e2e_secret, sender_key,
+		link_id, link_key, link_root, link_fixed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		q.Connection, q.Server, blob(q.RecipientID), blob(q.SenderID), q.Mode, q.ClientVersion, q.State, blob(q.Key), blob(q.DHSecret), blob(q.E2EKey), q.E2ESecret, q.SenderKey,
+		q.LinkID, q.LinkKey, q.LinkRoot, q.LinkFixed)
 	if err != nil {
 		return fmt.Errorf("store: adding a receive queue: %w", err)
 	}
@@ -185,7 +191,8 @@ func (tx *Tx) ReceiveQueuesOf(connection int64) ([]*ReceiveQueue, error) {
 func scanReceiveQueue(row scanner) (*ReceiveQueue, error) {
 	q := new(ReceiveQueue)
 	return q, row.Scan(&q.ID, &q.Connection, &q.Server, &q.RecipientID, &q.SenderID, &q.Mode, &q.ClientVersion, &q.State,
-		&q.Key, &q.DHSecret, &q.E2EKey, &q.E2ESecret, &q.SenderKey, &q.LastMessage)
+		&q.Key, &q.DHSecret, &q.E2EKey, &q.E2ESecret, &q.SenderKey, &q.LastMessage,
+		&q.LinkID, &q.LinkKey, &q.LinkRoot, &q.LinkFixed)
 }
 
 const sendQueueColumns = `id, connection, server, sender_id, mode, client_version, state, key, e2e_public, e2e_secret`
@@ -205,6 +212,14 @@ func (tx *Tx) InsertSendQueue(q *SendQueue) error {
 func (tx *Tx) SaveSendQueue(q *SendQueue) error {
 	if _, err := tx.Exec(`UPDATE send_queues SET state = ? WHERE id = ?`, q.State, q.ID); err != nil {
 		return fmt.Errorf("store: saving a send queue: %w", err)
+	}
+	return nil
+}
+
+// DeleteSendQueue deletes a queue that is not sent to any more, with what waits for it.
+func (tx *Tx) DeleteSendQueue(id int64) error {
+	if _, err := tx.Exec(`DELETE FROM send_queues WHERE id = ?`, id); err != nil {
+		return fmt.Errorf("store: deleting a send queue: %w", err)
 	}
 	return nil
 }

@@ -4,7 +4,11 @@
 //
 // One side makes a one-time link with [Agent.Invite], the other opens it with
 // [Agent.Join]; both then learn through their [Handler] what the other tells of
-// itself, and that they are connected. [Agent.Send] queues a message.
+// itself, and that they are connected. [Agent.Send] queues a message. An address,
+// made by [Agent.MakeAddress], can be opened by anybody: each Join becomes a request
+// there, which [Agent.Accept] makes a connection of. Of links there is a full form,
+// which carries everything, and a short one, whose data a relay keeps and
+// [Agent.Resolve] reads.
 //
 // Everything survives a crash. What is to be sent is stored encrypted, together
 // with the ratchet that encrypted it, in the caller's transaction, and resent
@@ -22,7 +26,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/ratchet"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/store"
@@ -50,6 +54,7 @@ type State string
 // The states of a connection (agent.md §7).
 const (
 	StateInvited   State = "invited"   // our link was not opened yet
+	StateAddress   State = "address"   // anybody can send requests to it
 	StateJoining   State = "joining"   // we opened a link, and don't have a queue for the answer yet
 	StateConfirmed State = "confirmed" // our confirmation is on its way
 	StateConnected State = "connected"
@@ -105,6 +110,9 @@ type Message struct {
 // in the transaction that changes the connection; an error undoes all of it and the event
 // comes again later. They must not wait for the network.
 type Handler interface {
+	// Request is called when somebody wants to connect by an address, with what they tell of
+	// themselves. It is for Accept or Reject.
+	Request(tx *store.Tx, address, request int64, info []byte) error
 	// Confirm is called on the side that made the link when somebody opens it, with what they
 	// tell of themselves. It returns what we tell. ErrReject leaves the link as it was.
 	Confirm(tx *store.Tx, connection int64, info []byte) (reply []byte, err error)
@@ -151,6 +159,22 @@ func (r Retry) next(d, elapsed time.Duration) time.Duration {
 	return min(d*3/2, r.Max)
 }
 
+// Versions are the ranges of the versions that are agreed on between the two ends of a
+// connection (agent.md §1).
+type Versions struct{ Agent, Client, Ratchet wire.VersionRange }
+
+func (v Versions) withDefaults() Versions {
+	for _, r := range []struct {
+		value *wire.VersionRange
+		other wire.VersionRange
+	}{{&v.Agent, agentVersions}, {&v.Client, clientVersions}, {&v.Ratchet, ratchet.Versions}} {
+		if *r.value == (wire.VersionRange{}) {
+			*r.value = r.other
+		}
+	}
+	return v
+}
+
 // Config is what an agent works with.
 type Config struct {
 	DB      *store.DB
@@ -159,8 +183,12 @@ type Config struct {
 	Choose func(used []wire.Server) (Relay, error)
 	// Network is how relays are reached; its sessions belong to this agent only.
 	Network smp.Config
+	// Presets are the relays that short links may name by their host alone.
+	Presets []wire.Server
 	// PQ asks for post-quantum encryption.
-	PQ   bool
+	PQ bool
+	// Versions caps the versions to speak; what is zero in it is not capped.
+	Versions Versions
 	Rand io.Reader        // crypto/rand.Reader outside tests
 	Now  func() time.Time // time.Now outside tests
 	// RetrySend and RetryQuota replace the intervals of agent.md §11 if they are not zero.
@@ -175,7 +203,7 @@ type Agent struct {
 	wg     sync.WaitGroup
 
 	// exchange replaces the network in tests that replay a recorded conversation.
-	exchange func(server wire.Server, entity smp.ID, key *crypt.Ed25519Private, cmd smp.Command) (smp.Message, error)
+	exchange func(server wire.Server, r smp.Request) (smp.Message, error)
 
 	mu       sync.Mutex
 	closed   bool
@@ -186,6 +214,7 @@ type Agent struct {
 
 // New returns an agent, which does nothing before Start.
 func New(cfg Config) *Agent {
+	cfg.Versions = cfg.Versions.withDefaults()
 	if cfg.RetrySend == (Retry{}) {
 		cfg.RetrySend = retrySend
 	}

@@ -91,6 +91,8 @@ type party struct {
 	failed   error
 	state    State
 	last     int64 // reference
+	requests []int64
+	versions Versions // set before run
 }
 
 func newParty(t testing.TB, name string, relay wire.Server) *party {
@@ -107,7 +109,7 @@ func newParty(t testing.TB, name string, relay wire.Server) *party {
 func (p *party) run(db *store.DB) {
 	p.t.Helper()
 	p.db = db
-	p.Agent = New(Config{DB: db, Handler: p, Rand: rand.Reader, Now: time.Now, PQ: true, RetrySend: Retry{10 * time.Millisecond, time.Second, time.Second},
+	p.Agent = New(Config{DB: db, Handler: p, Rand: rand.Reader, Now: time.Now, PQ: true, Versions: p.versions, RetrySend: Retry{10 * time.Millisecond, time.Second, time.Second},
 		Choose: func([]wire.Server) (Relay, error) { return Relay{Server: p.relay}, nil }})
 	if err := p.Start(context.Background()); err != nil {
 		p.t.Fatal(err)
@@ -169,6 +171,9 @@ func (p *party) wait(what string, ok func() bool) {
 	}
 }
 
+func (p *party) Request(tx *store.Tx, address, request int64, info []byte) error {
+	return p.note(tx, func() { p.requests = append(p.requests, request); p.info = string(info) })
+}
 func (p *party) Confirm(tx *store.Tx, connection int64, info []byte) ([]byte, error) {
 	return []byte(p.name), p.note(tx, func() { p.info = string(info) })
 }
@@ -206,6 +211,29 @@ func (p *party) RelayState(server wire.Server, up bool, reason error) {
 	_ = p.note(nil, func() { p.up = up })
 }
 
+// invite makes an invitation and returns its links.
+func (p *party) invite() (connection int64, full Link, short *ShortLink) {
+	p.t.Helper()
+	connection, err := p.Invite(context.Background(), []byte("data of "+p.name), func(_ *store.Tx, _ int64, i Invitation) error {
+		full, short = i.Full, i.Short
+		return nil
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return connection, full, short
+}
+
+// join opens a link.
+func (p *party) join(l Link) (connection int64) {
+	p.t.Helper()
+	connection, err := p.Join(context.Background(), l, []byte(p.name), func(*store.Tx, int64) error { return nil })
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return connection
+}
+
 // write sends texts, each in a transaction of its own.
 func (p *party) write(connection int64, texts ...string) {
 	p.t.Helper()
@@ -233,17 +261,12 @@ func (p *party) has(texts ...string) func() bool {
 func connect(t testing.TB, r *testRelay) (alice, bob *party, atAlice, atBob int64) {
 	t.Helper()
 	alice, bob = newParty(t, "alice", r.server), newParty(t, "bob", r.server)
-	atAlice, link, err := alice.Invite(t.Context(), func(*store.Tx, int64, Link) error { return nil })
-	if err != nil {
-		t.Fatal(err)
-	}
+	atAlice, link, _ := alice.invite()
 	parsed, _, err := ParseLink(link.String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if atBob, err = bob.Join(t.Context(), *parsed, []byte("bob"), func(*store.Tx, int64) error { return nil }); err != nil {
-		t.Fatal(err)
-	}
+	atBob = bob.join(*parsed)
 	alice.wait("the connection", func() bool { return alice.state == StateConnected && alice.info == "bob" })
 	bob.wait("the connection", func() bool { return bob.state == StateConnected && bob.info == "alice" })
 	return alice, bob, atAlice, atBob
@@ -292,19 +315,14 @@ func TestRestarts(t *testing.T) {
 func TestLinkUsedTwice(t *testing.T) {
 	r := newRelay(t)
 	alice, bob, carol := newParty(t, "alice", r.server), newParty(t, "bob", r.server), newParty(t, "carol", r.server)
-	_, link, err := alice.Invite(t.Context(), func(*store.Tx, int64, Link) error { return nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	created := func(*store.Tx, int64) error { return nil }
-	if _, err := bob.Join(t.Context(), link, []byte("bob"), created); err != nil {
-		t.Fatal(err)
-	}
+	_, link, short := alice.invite()
+	bob.join(link)
 	bob.wait("the connection", func() bool { return bob.state == StateConnected })
-	if _, err := carol.Join(t.Context(), link, []byte("carol"), created); err != nil {
-		t.Fatal(err)
-	}
+	carol.join(link)
 	carol.wait("the refusal", func() bool { return errors.Is(carol.failed, ErrLinkUsed) })
+	if _, err := carol.Resolve(t.Context(), short); !errors.Is(err, ErrLinkUsed) {
+		t.Error("its short form:", err)
+	}
 	if alice.info != "bob" {
 		t.Error("the link led somebody else to alice:", alice.info)
 	}
@@ -313,15 +331,12 @@ func TestLinkUsedTwice(t *testing.T) {
 func TestJoinRefusals(t *testing.T) {
 	r := newRelay(t)
 	alice := newParty(t, "alice", r.server)
-	_, good, err := alice.Invite(t.Context(), func(*store.Tx, int64, Link) error { return nil })
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, good, _ := alice.invite()
 	for name, change := range map[string]func(*Link){
 		"agent version":  func(l *Link) { l.Versions = wire.VersionRange{Min: 8, Max: 9} },
 		"client version": func(l *Link) { l.Queues = []QueueURI{{wire.VersionRange{Min: 5, Max: 6}, l.Queues[0].QueueAddress}} },
 		"e2e version":    func(l *Link) { l.E2E.Versions = wire.VersionRange{Min: 4, Max: 5} },
-		"kind":           func(l *Link) { l.Kind = LinkContact },
+		"kind":           func(l *Link) { l.Kind = LinkGroup },
 	} {
 		link := good
 		change(&link)
@@ -357,6 +372,93 @@ func TestSendLimits(t *testing.T) {
 	bob.wait("both messages", func() bool { return len(bob.bodies) == 2 })
 	if len(bob.problems) > 0 {
 		t.Error(bob.problems)
+	}
+}
+
+// A short link shows its data before connecting, also after a restart, and then only to who
+// looked first.
+func TestShortInvitation(t *testing.T) {
+	r := newRelay(t)
+	alice, bob, carol := newParty(t, "alice", r.server), newParty(t, "bob", r.server), newParty(t, "carol", r.server)
+	_, _, short := alice.invite()
+	_, parsed, err := ParseLink(short.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		d, err := bob.Resolve(t.Context(), parsed)
+		if err != nil || string(d.User) != "data of alice" || d.Link.E2E.KEM == nil {
+			t.Fatalf("%+v, %v", d, err)
+		}
+		bob.restart()
+	}
+	if _, err := carol.Resolve(t.Context(), parsed); !errors.Is(err, ErrLinkUsed) {
+		t.Error("for somebody else:", err)
+	}
+	d, err := bob.Resolve(t.Context(), parsed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob.join(d.Link)
+	alice.wait("the connection", func() bool { return alice.state == StateConnected && alice.info == "bob" })
+	bob.wait("the connection", func() bool { return bob.state == StateConnected && bob.info == "alice" })
+}
+
+func TestAddress(t *testing.T) {
+	r := newRelay(t)
+	owner, bob, carol := newParty(t, "owner", r.server), newParty(t, "bob", r.server), newParty(t, "carol", r.server)
+	var made Invitation
+	address, err := owner.MakeAddress(t.Context(), []byte("greeting"), func(_ *store.Tx, _ int64, i Invitation) error {
+		made = i
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	full, _, err := ParseLink(made.Full.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, short, err := ParseLink(made.Short.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := owner.SetLinkData(t.Context(), address, []byte("another greeting")); err != nil {
+		t.Fatal(err)
+	}
+	d, err := carol.Resolve(t.Context(), short)
+	if err != nil || string(d.User) != "another greeting" {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	// bob has the full link and carol the short one; both may use it, and both wait.
+	atBob := bob.join(*full)
+	owner.wait("bob's request", func() bool { return len(owner.requests) == 1 && owner.info == "bob" })
+	atCarol := carol.join(d.Link)
+	owner.wait("carol's request", func() bool { return len(owner.requests) == 2 && owner.info == "carol" })
+	owner.restart()
+	if err := owner.db.Update(t.Context(), func(tx *store.Tx) error { return owner.Reject(tx, owner.requests[0]) }); err != nil {
+		t.Fatal(err)
+	}
+	created := func(*store.Tx, int64) error { return nil }
+	if _, err := owner.Accept(t.Context(), owner.requests[0], nil, created); !errors.Is(err, store.ErrNotFound) {
+		t.Error("accepting a rejected request:", err)
+	}
+	atOwner, err := owner.Accept(t.Context(), owner.requests[1], []byte("owner"), created)
+	if err != nil {
+		t.Fatal(err)
+	}
+	carol.wait("the connection", func() bool { return carol.state == StateConnected && carol.info == "owner" })
+	owner.wait("the connection", func() bool { return owner.state == StateConnected })
+	owner.write(atOwner, "welcome")
+	carol.wait("the message", carol.has("welcome"))
+	carol.write(atCarol, "thanks")
+	owner.wait("the answer", owner.has("thanks"))
+	err = bob.db.Update(t.Context(), func(tx *store.Tx) error { return bob.Send(tx, atBob, 1, []byte("hello?"), false) })
+	if !errors.Is(err, ErrNotConnected) {
+		t.Error("sending before the request is accepted:", err)
+	}
+	if len(owner.problems)+len(carol.problems)+len(bob.problems) > 0 {
+		t.Error(owner.problems, carol.problems, bob.problems)
 	}
 }
 

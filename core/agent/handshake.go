@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
@@ -24,26 +26,36 @@ const (
 	earlyVersion = 7
 )
 
-// Invite makes a queue on a relay and a one-time link to it. created is called in the
-// transaction that stores the connection.
-func (a *Agent) Invite(ctx context.Context, created func(tx *store.Tx, connection int64, link Link) error) (connection int64, link Link, err error) {
-	// The text of a full link has no KEM key: the QR code would become too large. The
-	// ratchet takes post-quantum keys up with its first headers (agent.md §6).
-	private, err := ratchet.NewPrivateParams(a.cfg.Rand, false)
+// Invitation is a link in its two forms.
+type Invitation struct {
+	Full  Link
+	Short *ShortLink // nil if the relay keeps no data of links
+}
+
+// Invite makes a queue on a relay and a one-time link to it. data is what the short link shows
+// before connecting, MaxLinkData bytes at most. created is called in the transaction that stores the
+// connection.
+func (a *Agent) Invite(ctx context.Context, data []byte, created func(tx *store.Tx, connection int64, i Invitation) error) (connection int64, err error) {
+	private, err := ratchet.NewPrivateParams(a.cfg.Rand, a.cfg.PQ)
 	if err != nil {
-		return 0, Link{}, err
+		return 0, err
 	}
 	defer private.Wipe()
-	q, err := a.newQueue(ctx, nil)
+	q, err := a.newQueue(ctx, nil, smp.ModeMessaging, func(address QueueAddress) Link {
+		return Link{Kind: LinkInvitation, Versions: a.cfg.Versions.Agent, E2E: private.Link(a.cfg.Versions.Ratchet),
+			Queues: []QueueURI{{a.cfg.Versions.Client, address}}}
+	}, data)
 	if err != nil {
-		return 0, Link{}, fmt.Errorf("making an invitation: %w", err)
+		return 0, fmt.Errorf("making an invitation: %w", err)
 	}
-	link = Link{Kind: LinkInvitation, Versions: agentVersions, E2E: private.Link(), Queues: []QueueURI{{clientVersions, q.address}}}
+	// The text of a full link has no KEM key: its QR code would become too large. The
+	// ratchet takes post-quantum keys up with its first headers then (agent.md §6).
+	q.links.Full.E2E.KEM = nil
 	key, err := private.MarshalBinary()
 	if err != nil {
-		return 0, Link{}, err
+		return 0, err
 	}
-	c := &store.Connection{State: string(StateInvited), Role: roleInitiator, AgentVersion: agentVersions.Max, PQ: a.cfg.PQ,
+	c := &store.Connection{State: string(StateInvited), Role: roleInitiator, AgentVersion: a.cfg.Versions.Agent.Max, PQ: a.cfg.PQ,
 		Private: key, Created: a.cfg.Now()}
 	err = a.cfg.DB.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.InsertConnection(c); err != nil {
@@ -53,28 +65,33 @@ func (a *Agent) Invite(ctx context.Context, created func(tx *store.Tx, connectio
 		if err := tx.InsertReceiveQueue(&q.row); err != nil {
 			return err
 		}
-		return created(tx, c.ID, link)
+		return created(tx, c.ID, q.links)
 	})
 	if err != nil {
-		return 0, Link{}, fmt.Errorf("storing an invitation: %w", err)
+		return 0, fmt.Errorf("storing an invitation: %w", err)
 	}
-	return c.ID, link, a.subscribe(&q.row)
+	return c.ID, a.subscribe(&q.row)
 }
 
-// Join opens a one-time link: it stores the connection, calls created in the same transaction,
-// and goes on in the background. info is what the other side gets to know.
+// Join opens a one-time link, or sends a request to an address: it stores the connection, calls
+// created in the same transaction, and goes on in the background. info is what the other side gets
+// to know. A short link is resolved before.
 func (a *Agent) Join(ctx context.Context, link Link, info []byte, created func(tx *store.Tx, connection int64) error) (connection int64, err error) {
-	if link.Kind != LinkInvitation {
+	switch link.Kind {
+	case LinkInvitation:
+	case LinkContact:
+		return a.request(ctx, link, info, created)
+	default:
 		return 0, fmt.Errorf("%w: %s", ErrLinkVersion, link.Kind)
 	}
-	version, ok := agentVersions.Agree(link.Versions)
+	version, ok := a.cfg.Versions.Agent.Agree(link.Versions)
 	queue := link.Queues[0]
-	client, clientOK := clientVersions.Agree(queue.Versions)
+	client, clientOK := a.cfg.Versions.Client.Agree(queue.Versions)
 	if !ok || !clientOK {
 		return 0, ErrLinkVersion
 	}
 	pq := a.cfg.PQ && version >= pqVersion
-	r, params, err := ratchet.Join(a.cfg.Rand, link.E2E, pq)
+	r, params, err := ratchet.Join(a.cfg.Rand, a.cfg.Versions.Ratchet, link.E2E, pq)
 	if errors.Is(err, ratchet.ErrVersion) {
 		return 0, ErrLinkVersion
 	} else if err != nil {
@@ -96,6 +113,17 @@ func (a *Agent) Join(ctx context.Context, link Link, info []byte, created func(t
 			return err
 		}
 		sq.Connection = c.ID
+		// Reading a short link has secured the queue already, with a key that has to stay.
+		p, err := tx.PreviewOf(sq.Server, sq.SenderID)
+		if err == nil {
+			sq.Key, sq.State = p.Key, queueSecured
+			err = tx.DeletePreview(p.Server, p.LinkID)
+		} else if errors.Is(err, store.ErrNotFound) {
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
 		if err := tx.InsertSendQueue(sq); err != nil {
 			return err
 		}
@@ -112,10 +140,12 @@ func (a *Agent) Join(ctx context.Context, link Link, info []byte, created func(t
 type madeQueue struct {
 	row     store.ReceiveQueue
 	address QueueAddress
+	links   Invitation // if a link was asked for
 }
 
-// newQueue makes a messaging queue on a relay that is not one of the used ones if possible.
-func (a *Agent) newQueue(ctx context.Context, used []wire.Server) (*madeQueue, error) {
+// newQueue makes a queue on a relay that is not one of the used ones if possible. link, if it is not
+// nil, tells what the link to the queue says; the relay gets that, and data, for a short link.
+func (a *Agent) newQueue(ctx context.Context, used []wire.Server, mode smp.QueueMode, link func(QueueAddress) Link, data []byte) (*madeQueue, error) {
 	relay, err := a.cfg.Choose(used)
 	if err != nil {
 		return nil, err
@@ -135,8 +165,16 @@ func (a *Agent) newQueue(ctx context.Context, used []wire.Server) (*madeQueue, e
 		return nil, err
 	}
 	defer e2e.Wipe()
-	answer, err := a.command(ctx, relay.Server, "", &key, smp.New{RcvAuth: key.Public(), RcvDH: dh.Public(), Password: relay.Password,
-		Subscribe: true, Mode: smp.ModeMessaging})
+	q := &madeQueue{address: QueueAddress{Server: relay.Server, DH: e2e.Public(), Mode: mode}}
+	cmd := smp.New{RcvAuth: key.Public(), RcvDH: dh.Public(), Password: relay.Password, Subscribe: true, Mode: mode}
+	r := smp.Request{Key: &key}
+	if link != nil {
+		if r.CorrID, err = a.prepareLink(q, &cmd, mode, link, data); err != nil {
+			return nil, err
+		}
+	}
+	r.Command = cmd
+	answer, err := a.do(ctx, relay.Server, r)
 	if err != nil {
 		return nil, err
 	}
@@ -149,11 +187,67 @@ func (a *Agent) newQueue(ctx context.Context, used []wire.Server) (*madeQueue, e
 		return nil, err
 	}
 	defer secret.Wipe()
-	q := &madeQueue{address: QueueAddress{Server: relay.Server, SenderID: ids.SndID, DH: e2e.Public(), Mode: smp.ModeMessaging}}
-	q.row = store.ReceiveQueue{Server: relay.Server.String(), RecipientID: []byte(ids.RcvID), SenderID: []byte(ids.SndID),
-		Mode: byte(smp.ModeMessaging), ClientVersion: clientVersions.Max, State: queueNew,
-		Key: append([]byte(nil), key[:]...), DHSecret: append([]byte(nil), secret[:]...), E2EKey: append([]byte(nil), e2e[:]...)}
+	q.address.SenderID, q.address.Mode = ids.SndID, ids.Mode
+	q.row.Server, q.row.RecipientID, q.row.SenderID = relay.Server.String(), []byte(ids.RcvID), []byte(ids.SndID)
+	q.row.Mode, q.row.ClientVersion, q.row.State = byte(ids.Mode), a.cfg.Versions.Client.Max, queueNew
+	q.row.Key, q.row.DHSecret, q.row.E2EKey = bytes.Clone(key[:]), bytes.Clone(secret[:]), bytes.Clone(e2e[:])
+	if link != nil {
+		q.links.Full = link(q.address)
+		a.finishLink(q, cmd.Link, ids)
+	}
 	return q, nil
+}
+
+// prepareLink puts the data of a short link into a NEW and returns the correlation id from which
+// the queue's sender id follows (smp-commands.md §7).
+func (a *Agent) prepareLink(q *madeQueue, cmd *smp.New, mode smp.QueueMode, link func(QueueAddress) Link, data []byte) (corrID []byte, err error) {
+	corrID = make([]byte, smp.CorrIDSize)
+	if _, err := io.ReadFull(a.cfg.Rand, corrID); err != nil {
+		return nil, err
+	}
+	root, err := crypt.NewEd25519(a.cfg.Rand)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Wipe()
+	q.address.SenderID = smp.SenderID(corrID)
+	full := link(q.address)
+	fixed := fixedPart(root.Public(), full)
+	key := linkKey(fixed)
+	id, secret := linkSecret(full.Kind, key)
+	defer secret.Wipe()
+	user, err := userPart(full.Kind, data)
+	if err != nil {
+		return nil, err
+	}
+	cmd.Link = &smp.NewLink{LinkID: id, SenderID: q.address.SenderID}
+	if cmd.Link.Data.Fixed, err = sealLinkPart(a.cfg.Rand, &secret, &root, fixed, paddedFixed); err != nil {
+		return nil, err
+	}
+	if cmd.Link.Data.User, err = sealLinkPart(a.cfg.Rand, &secret, &root, user, paddedUser); err != nil {
+		return nil, err
+	}
+	q.row.LinkKey, q.row.LinkRoot, q.row.LinkFixed, q.row.LinkID = key, bytes.Clone(root[:]), cmd.Link.Data.Fixed, []byte(id)
+	return corrID, nil
+}
+
+// finishLink makes the short link, if the relay took the data: those below version 15 don't.
+func (a *Agent) finishLink(q *madeQueue, link *smp.NewLink, ids smp.IDs) {
+	if ids.LinkID == "" || ids.SndID != link.SenderID {
+		q.row.LinkKey, q.row.LinkRoot, q.row.LinkFixed, q.row.LinkID = nil, nil, nil, nil
+		return
+	}
+	q.row.LinkID = []byte(ids.LinkID)
+	short := &ShortLink{Kind: q.links.Full.Kind, Server: q.address.Server, Key: q.row.LinkKey}
+	if short.Kind == LinkInvitation {
+		short.ID = q.row.LinkID
+	}
+	for _, s := range a.cfg.Presets {
+		if s.KeyHash == short.Server.KeyHash && s.SameAs(short.Server) {
+			short.Preset = true
+		}
+	}
+	q.links.Short = short
 }
 
 // newSendQueue makes our keys for a queue of the other side.
@@ -235,7 +329,7 @@ func (a *Agent) join(ctx context.Context, connection int64) error {
 	if err != nil {
 		return err
 	}
-	q, err := a.newQueue(ctx, []wire.Server{server})
+	q, err := a.newQueue(ctx, []wire.Server{server}, smp.ModeMessaging, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -247,6 +341,13 @@ func (a *Agent) join(ctx context.Context, connection int64) error {
 		q.row.Connection = c.ID
 		if err := tx.InsertReceiveQueue(&q.row); err != nil {
 			return err
+		}
+		if c.Role == roleInitiator { // of a request to an address
+			if err := a.queueRequest(tx, c, sq, q.address); err != nil {
+				return err
+			}
+			c.State, c.Info = string(StateInvited), nil
+			return tx.SaveConnection(c)
 		}
 		reply := QueueInfo{sq.ClientVersion, q.address}
 		plain := message{kind: kindConnInfoReply, queues: []QueueInfo{reply}, info: c.Info}.append(nil)

@@ -43,17 +43,15 @@ func newVictim(t testing.TB) *victim {
 	v.Agent = New(Config{DB: v.db, Handler: v.party, Rand: rand.Reader, Now: time.Now, PQ: true,
 		Choose: func([]wire.Server) (Relay, error) { return Relay{Server: server}, nil }})
 	t.Cleanup(v.Agent.Close)
-	v.exchange = func(_ wire.Server, _ smp.ID, _ *crypt.Ed25519Private, cmd smp.Command) (smp.Message, error) {
-		if c, ok := cmd.(smp.New); ok {
+	v.exchange = func(_ wire.Server, r smp.Request) (smp.Message, error) {
+		if c, ok := r.Command.(smp.New); ok {
 			var err error
 			v.secret, err = relayKey.DH(c.RcvDH)
 			return smp.IDs{RcvID: v.rcvID, SndID: "sender id with 24 bytes.", ServerDH: relayKey.Public(), Mode: smp.ModeMessaging}, err
 		}
 		return smp.OK{}, nil
 	}
-	if v.connection, v.link, err = v.Invite(t.Context(), func(*store.Tx, int64, Link) error { return nil }); err != nil {
-		t.Fatal(err)
-	}
+	v.connection, v.link, _ = v.invite()
 	return v
 }
 
@@ -105,7 +103,7 @@ func newAttacker(t testing.TB, l Link) *attacker {
 	if a.secret, err = a.key.DH(a.queue.DH); err != nil {
 		t.Fatal(err)
 	}
-	if a.r, a.params, err = ratchet.Join(rand.Reader, l.E2E, true); err != nil {
+	if a.r, a.params, err = ratchet.Join(rand.Reader, ratchet.Versions, l.E2E, true); err != nil {
 		t.Fatal(err)
 	}
 	return a

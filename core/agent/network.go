@@ -59,10 +59,19 @@ func (a *Agent) session(server wire.Server) (*relaySession, error) {
 	return s, nil
 }
 
-// command sends a command to a relay and returns its answer. It waits for the session to be up.
+// command sends a command to a relay and returns its answer.
 func (a *Agent) command(ctx context.Context, server wire.Server, entity smp.ID, key *crypt.Ed25519Private, cmd smp.Command) (smp.Message, error) {
+	r := smp.Request{Entity: entity, Command: cmd}
+	if key != nil {
+		r.Key = key
+	}
+	return a.do(ctx, server, r)
+}
+
+// do waits for the session with a relay to be up, sends a command and returns its answer.
+func (a *Agent) do(ctx context.Context, server wire.Server, r smp.Request) (smp.Message, error) {
 	if a.exchange != nil {
-		return a.exchange(server, entity, key, cmd)
+		return a.exchange(server, r)
 	}
 	s, err := a.session(server)
 	if err != nil {
@@ -70,10 +79,6 @@ func (a *Agent) command(ctx context.Context, server wire.Server, entity smp.ID, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
-	r := smp.Request{Entity: entity, Command: cmd}
-	if key != nil {
-		r.Key = key
-	}
 	answer, err := s.session.Do(ctx, r)
 	if ctx.Err() != nil {
 		if down := s.reason(); down != nil {

@@ -75,7 +75,7 @@ func (a *Agent) process(tx *store.Tx, q *store.ReceiveQueue, msg smp.Msg) error 
 	if err != nil {
 		return drop("its envelope is malformed")
 	}
-	if !clientVersions.Contains(env.Version) && env.Version > q.ClientVersion {
+	if !a.cfg.Versions.Client.Contains(env.Version) && env.Version > q.ClientVersion {
 		return drop("its envelope is of another version")
 	}
 	switch known := q.E2ESecret != nil; {
@@ -104,13 +104,16 @@ func (a *Agent) process(tx *store.Tx, q *store.ReceiveQueue, msg smp.Msg) error 
 		return drop("its inner box does not open")
 	}
 	e, err := parseEnvelope(m.Body)
-	if err != nil || e.tag != tagConfirmation {
+	if err == nil && e.tag == tagInvitation && m.SenderKey == nil && State(c.State) == StateAddress {
+		return a.processRequest(d, e)
+	}
+	if err != nil || e.tag != tagConfirmation || State(c.State) == StateAddress {
 		return drop("not a confirmation")
 	}
 	if m.SenderKey == nil && smp.QueueMode(q.Mode) != smp.ModeMessaging {
 		return drop("a confirmation without the key of its sender")
 	}
-	if !agentVersions.Contains(e.version) {
+	if !a.cfg.Versions.Agent.Contains(e.version) {
 		return drop("of an agent version that can't be talked to")
 	}
 	q.E2ESecret = append([]byte(nil), shared[:]...)
@@ -133,9 +136,9 @@ func (a *Agent) processJoiner(d *delivery, e envelope) error {
 		return fmt.Errorf("agent: stored keys: %w", err)
 	}
 	defer private.Wipe()
-	d.c.AgentVersion = min(e.version, agentVersions.Max)
+	d.c.AgentVersion = min(e.version, a.cfg.Versions.Agent.Max)
 	pq := d.c.PQ && d.c.AgentVersion >= pqVersion && e.params.Version >= 3
-	r, err := ratchet.Initiate(private, *e.params, pq)
+	r, err := ratchet.Initiate(private, a.cfg.Versions.Ratchet, *e.params, pq)
 	if err != nil {
 		return drop(err.Error())
 	}
@@ -149,7 +152,7 @@ func (a *Agent) processJoiner(d *delivery, e envelope) error {
 		return drop("a confirmation without a queue for the answer")
 	}
 	info := m.queues[0]
-	if !clientVersions.Contains(info.Version) {
+	if !a.cfg.Versions.Client.Contains(info.Version) {
 		return drop("the queue for the answer is of another version")
 	}
 	sq, err := a.newSendQueue(info.Version, info.QueueAddress)
@@ -200,7 +203,7 @@ func (a *Agent) processAnswer(d *delivery, e envelope) error {
 	}
 	hash := sha256.Sum256(plain)
 	d.c.ReceivedNumber, d.c.ReceivedHash = 1, hash[:]
-	d.c.AgentVersion = max(d.c.AgentVersion, min(e.version, agentVersions.Max))
+	d.c.AgentVersion = max(d.c.AgentVersion, min(e.version, a.cfg.Versions.Agent.Max))
 	d.q.State = queueSecured
 	if err := a.cfg.Handler.Info(d.tx, d.c.ID, m.info); err != nil {
 		return err
@@ -279,7 +282,7 @@ func (a *Agent) processMessage(d *delivery, m *smp.ClientMessage) error {
 	if err := d.tx.InsertReceived(d.c.ID, hash[:], a.cfg.Now()); err != nil {
 		return err
 	}
-	if agentVersions.Contains(e.version) {
+	if a.cfg.Versions.Agent.Contains(e.version) {
 		d.c.AgentVersion = max(d.c.AgentVersion, e.version)
 	}
 	msg, err := parseMessage(plain)

@@ -3,6 +3,7 @@ package agent
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -65,6 +66,10 @@ func (r *replayed) Confirm(tx *store.Tx, connection int64, info []byte) ([]byte,
 	return []byte(r.info), nil
 }
 
+func (r *replayed) Request(tx *store.Tx, address, request int64, info []byte) error {
+	return errors.New("nobody has the address")
+}
+
 func (r *replayed) Info(tx *store.Tx, connection int64, info []byte) error {
 	r.state = append(r.state, "info "+string(info))
 	return nil
@@ -106,10 +111,16 @@ func TestReplay(t *testing.T) {
 	parties := map[string]*replayed{}
 	for name, p := range rec.Parties {
 		own, other := [][]byte{p.RcvAuth, p.RcvDH, p.RcvE2E}, [][]byte{p.SndAuth, p.SndE2E}
-		if name == "B" { // the joiner makes its keys for the other's queue first
+		random := &script{map[int][][]byte{}}
+		if name == "A" {
+			// The recorded initiator made no short link; ours offers one to the relay, with a
+			// correlation id, two nonces and a key of its own.
+			own = append(own, make([]byte, 32))
+			random.bySize[24] = [][]byte{make([]byte, 24), make([]byte, 24), make([]byte, 24)}
+		} else { // the joiner makes its keys for the other's queue first
 			own, other = other, own
 		}
-		random := &script{map[int][][]byte{32: append(own, other...)}}
+		random.bySize[32] = append(own, other...)
 		for _, k := range p.X448 {
 			random.bySize[56] = append(random.bySize[56], k)
 		}
@@ -124,8 +135,9 @@ func TestReplay(t *testing.T) {
 		r.Agent = New(Config{DB: openStore(t), Handler: r, Rand: random, Now: time.Now,
 			Choose: func([]wire.Server) (Relay, error) { return Relay{Server: server}, nil }})
 		t.Cleanup(r.Close)
-		r.exchange = func(_ wire.Server, entity smp.ID, key *crypt.Ed25519Private, cmd smp.Command) (smp.Message, error) {
-			switch c := cmd.(type) {
+		r.exchange = func(_ wire.Server, q smp.Request) (smp.Message, error) {
+			key, _ := q.Key.(*crypt.Ed25519Private)
+			switch c := q.Command.(type) {
 			case smp.New:
 				dh, err := crypt.ParseX25519(append([]byte("\x30\x2a\x30\x05\x06\x03\x2b\x65\x6e\x03\x21\x00"), p.ServerDH...))
 				return smp.IDs{RcvID: smp.ID(p.RcvID), SndID: smp.ID(p.SndID), ServerDH: dh, Mode: smp.ModeMessaging}, err
@@ -138,18 +150,25 @@ func TestReplay(t *testing.T) {
 				r.sent <- c.Body
 				return smp.OK{}, nil
 			}
-			return nil, fmt.Errorf("unexpected command %T", cmd)
+			return nil, fmt.Errorf("unexpected command %T", q.Command)
 		}
 		parties[name] = r
 	}
 	a, b := parties["A"], parties["B"]
 	ctx := t.Context()
-	connection, link, err := a.Invite(ctx, func(*store.Tx, int64, Link) error { return nil })
+	var made Invitation
+	connection, err := a.Invite(ctx, nil, func(_ *store.Tx, _ int64, i Invitation) error {
+		made = i
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	a.connection = connection
-	if got := link.String(); got != rec.Link {
+	if made.Short != nil {
+		t.Error("a short link without a relay that keeps its data")
+	}
+	if got := made.Full.String(); got != rec.Link {
 		t.Fatalf("link\n%s, want\n%s", got, rec.Link)
 	}
 	parsed, _, err := ParseLink(rec.Link)

@@ -15,6 +15,7 @@ import (
 // The kinds of outgoing messages, by which the outcome of sending is told apart.
 const (
 	outConfirmation = "confirmation"
+	outRequest      = "request"
 	outHello        = "hello"
 	outBody         = "message"
 	outReceipt      = "receipt"
@@ -103,7 +104,7 @@ func (a *Agent) queueMessage(tx *store.Tx, c *store.Connection, sq *store.SendQu
 	if err := tx.InsertSent(c.ID, store.Sent{Number: c.SentNumber, Hash: c.SentHash, Reference: o.Reference}, a.cfg.Now()); err != nil {
 		return err
 	}
-	e := envelope{version: agentVersions.Max, tag: tagMessage, body: body}
+	e := envelope{version: a.cfg.Versions.Agent.Max, tag: tagMessage, body: body}
 	return a.enqueue(tx, c, sq, o, nil, &smp.ClientMessage{Body: e.append(nil)})
 }
 
@@ -210,7 +211,7 @@ func (a *Agent) deliver(queue int64) (*store.Outgoing, error) {
 	}
 	age := a.cfg.Now().Sub(o.Created)
 	switch {
-	case errors.Is(err, smp.ErrQuota) && o.Kind != outConfirmation && age <= expireQuota:
+	case errors.Is(err, smp.ErrQuota) && o.Kind != outConfirmation && o.Kind != outRequest && age <= expireQuota:
 		return o, err
 	case errors.Is(err, smp.ErrAuth):
 		return o, a.giveUp(o, ErrQueueGone)
@@ -266,7 +267,7 @@ func (a *Agent) post(sq *store.SendQueue, o *store.Outgoing) error {
 		return err
 	}
 	var key *crypt.Ed25519Private
-	if o.Kind != outConfirmation || smp.QueueMode(sq.Mode) == smp.ModeMessaging {
+	if o.Kind != outRequest && (o.Kind != outConfirmation || smp.QueueMode(sq.Mode) == smp.ModeMessaging) {
 		k := crypt.Ed25519Private(sq.Key)
 		defer k.Wipe()
 		key = &k
@@ -288,6 +289,8 @@ func (a *Agent) delivered(sq *store.SendQueue, o *store.Outgoing) error {
 			return err
 		}
 		switch o.Kind {
+		case outRequest:
+			return tx.DeleteSendQueue(sq.ID) // the owner answers to our own queue
 		case outConfirmation:
 			sq.State = queueActive
 			if err := tx.SaveSendQueue(sq); err != nil {
@@ -315,7 +318,7 @@ func (a *Agent) giveUp(o *store.Outgoing, reason error) error {
 			return err
 		}
 		switch o.Kind {
-		case outConfirmation, outHello:
+		case outRequest, outConfirmation, outHello:
 			c, err := tx.Connection(o.Connection)
 			if err != nil {
 				return err

@@ -50,8 +50,8 @@ type Plan struct {
 // Invite makes a one-time link to be given to somebody, and the contact that will be that
 // person. It waits for the relay, for as long as ctx allows.
 func (c *Chat) Invite(ctx context.Context) (contact Contact, link string, err error) {
-	_, _, err = c.agent.Invite(ctx, func(tx *store.Tx, connection int64, l agent.Link) error {
-		link = l.String()
+	_, err = c.agent.Invite(ctx, nil, func(tx *store.Tx, connection int64, i agent.Invitation) error {
+		link = i.Full.String()
 		row, err := c.newContact(tx, connection, ContactInvited, link)
 		if err != nil {
 			return err

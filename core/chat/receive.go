@@ -11,6 +11,11 @@ import (
 	"github.com/sotto-chat/sotto/store"
 )
 
+// Request refuses: this version makes no addresses.
+func (c *Chat) Request(tx *store.Tx, _, request int64, _ []byte) error {
+	return c.agent.Reject(tx, request)
+}
+
 // Confirm stores who opened our link, and tells who we are. What is not a profile is
 // refused (chat-protocol.md §8).
 func (c *Chat) Confirm(tx *store.Tx, connection int64, info []byte) (reply []byte, err error) {

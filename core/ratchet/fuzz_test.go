@@ -64,7 +64,7 @@ func FuzzParams(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	_, reply, err := Join(rand.Reader, own.Link(), true)
+	_, reply, err := Join(rand.Reader, Versions, own.Link(Versions), true)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func FuzzParams(f *testing.F) {
 		if !bytes.Equal(p.Append(nil), b) {
 			t.Error("not the same when it is written")
 		}
-		if r, err := Initiate(own, p, true); err == nil {
+		if r, err := Initiate(own, Versions, p, true); err == nil {
 			stored(t, r)
 		}
 	})

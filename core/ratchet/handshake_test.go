@@ -110,11 +110,11 @@ func TestResync(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ra, err := Resync(rand.Reader, ownA, ownB.Params(MaxVersion), pq)
+			ra, err := Resync(rand.Reader, ownA, Versions, ownB.Params(MaxVersion), pq)
 			if err != nil {
 				t.Fatal(err)
 			}
-			rb, err := Resync(rand.Reader, ownB, ownA.Params(MaxVersion), pq)
+			rb, err := Resync(rand.Reader, ownB, Versions, ownA.Params(MaxVersion), pq)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -145,48 +145,48 @@ func TestHandshakeRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	link := own.Link()
+	link := own.Link(Versions)
 	for _, versions := range []wire.VersionRange{{Min: 1, Max: 1}, {Min: 4, Max: 5}} {
 		link := link
 		link.Versions = versions
-		if _, _, err := Join(rand.Reader, link, false); !errors.Is(err, ErrVersion) {
+		if _, _, err := Join(rand.Reader, Versions, link, false); !errors.Is(err, ErrVersion) {
 			t.Errorf("versions %v: error %v, want %v", versions, err, ErrVersion)
 		}
 	}
-	r, reply, err := Join(rand.Reader, LinkParams{wire.VersionRange{Min: 2, Max: 9}, link.Key1, link.Key2, link.KEM}, true)
+	r, reply, err := Join(rand.Reader, Versions, LinkParams{wire.VersionRange{Min: 2, Max: 9}, link.Key1, link.Key2, link.KEM}, true)
 	if err != nil || r.Version() != MaxVersion {
 		t.Fatal("a link of a newer release:", err)
 	}
 
 	bad := reply
 	bad.Version = 4
-	if _, err := Initiate(own, bad, true); !errors.Is(err, ErrVersion) {
+	if _, err := Initiate(own, Versions, bad, true); !errors.Is(err, ErrVersion) {
 		t.Errorf("error %v, want %v", err, ErrVersion)
 	}
-	if _, err := Resync(rand.Reader, own, bad, true); !errors.Is(err, ErrVersion) {
+	if _, err := Resync(rand.Reader, own, Versions, bad, true); !errors.Is(err, ErrVersion) {
 		t.Errorf("error %v, want %v", err, ErrVersion)
 	}
-	if _, err := Resync(rand.Reader, own, reply, true); !errors.Is(err, ErrParams) {
+	if _, err := Resync(rand.Reader, own, Versions, reply, true); !errors.Is(err, ErrParams) {
 		t.Errorf("error %v, want %v", err, ErrParams)
 	}
 	bad = reply
 	bad.Key2 = crypt.X448Public{}
-	if _, err := Initiate(own, bad, true); !errors.Is(err, ErrParams) {
+	if _, err := Initiate(own, Versions, bad, true); !errors.Is(err, ErrParams) {
 		t.Errorf("error %v, want %v", err, ErrParams)
 	}
 	noOffer, err := NewPrivateParams(rand.Reader, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Initiate(noOffer, reply, true); !errors.Is(err, ErrKEM) {
+	if _, err := Initiate(noOffer, Versions, reply, true); !errors.Is(err, ErrKEM) {
 		t.Errorf("error %v, want %v", err, ErrKEM)
 	}
 	link.Key2 = crypt.X448Public{}
-	if _, _, err := Join(rand.Reader, link, true); !errors.Is(err, ErrParams) {
+	if _, _, err := Join(rand.Reader, Versions, link, true); !errors.Is(err, ErrParams) {
 		t.Errorf("error %v, want %v", err, ErrParams)
 	}
 	for n := int64(0); n < 20000; n += 500 {
-		_, _, err := Join(io.LimitReader(rand.Reader, n), own.Link(), true)
+		_, _, err := Join(io.LimitReader(rand.Reader, n), Versions, own.Link(Versions), true)
 		if err == nil {
 			break
 		}

@@ -118,7 +118,7 @@ func TestParams(t *testing.T) {
 	}
 
 	// A link can't accept, and nothing can have a mark that is not known or a length of its own.
-	link := own.Link()
+	link := own.Link(Versions)
 	keys := LinkParams{Versions: link.Versions, Key1: link.Key1, Key2: link.Key2}
 	none := keys.Append(nil)
 	start := none[:len(none)-1]

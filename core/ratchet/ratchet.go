@@ -8,8 +8,8 @@
 // sides exchange new Params and call [Resync].
 //
 //	own, err := ratchet.NewPrivateParams(rand.Reader, true)        // initiator
-//	joiner, reply, err := ratchet.Join(rand.Reader, own.Link(), true)
-//	initiator, err := ratchet.Initiate(own, reply, true)
+//	joiner, reply, err := ratchet.Join(rand.Reader, ratchet.Versions, own.Link(ratchet.Versions), true)
+//	initiator, err := ratchet.Initiate(own, ratchet.Versions, reply, true)
 //
 // Sending has two halves. [Ratchet.NextKey] makes the header when a message is
 // queued, and [MessageKey.Encrypt] the body whenever the message is delivered.
@@ -41,8 +41,8 @@ const (
 	kemVersion = 3 // from here on headers have a KEM field and two-byte lengths
 )
 
-// supported is the range of versions that links announce.
-var supported = wire.VersionRange{Min: MinVersion, Max: MaxVersion}
+// Versions is the range of versions that links announce, unless it is capped.
+var Versions = wire.VersionRange{Min: MinVersion, Max: MaxVersion}
 
 // MaxSkip is how many messages a chain may miss between two that arrive (ratchet.md §8).
 // A message that starts a chain can leave a gap in the old chain and another in the new

@@ -90,13 +90,13 @@ func connect(t testing.TB, h handshake) (joiner, initiator *side) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	link := own.Link()
+	link := own.Link(Versions)
 	link.Versions = limit(h.initiator)
-	j, reply, err := join(rand.Reader, limit(h.joiner), link, h.joinerPQ)
+	j, reply, err := Join(rand.Reader, limit(h.joiner), link, h.joinerPQ)
 	if err != nil {
 		t.Fatal(err)
 	}
-	i, err := initiate(own, limit(h.initiator), reply, h.initiatorPQ)
+	i, err := Initiate(own, limit(h.initiator), reply, h.initiatorPQ)
 	if err != nil {
 		t.Fatal(err)
 	}

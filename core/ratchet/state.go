@@ -78,7 +78,7 @@ func (r *Ratchet) UnmarshalBinary(data []byte) error {
 		sendPQ:       flags&flagSendPQ != 0,
 		receivePQ:    flags&flagReceivePQ != 0,
 	}
-	if !supported.Contains(s.current) || !supported.Contains(s.max) || s.max < s.current {
+	if !Versions.Contains(s.current) || !Versions.Contains(s.max) || s.max < s.current {
 		in.Fail(wire.ErrSyntax)
 	}
 	for _, field := range [][]byte{s.ad[:], s.private[:], s.public[:], s.root[:], s.nextSend[:], s.nextRecv[:]} {
@@ -156,7 +156,7 @@ func (k *MessageKey) UnmarshalBinary(data []byte) error {
 		return err
 	}
 	s := MessageKey{version: in.Uint16()}
-	if !supported.Contains(s.version) {
+	if !Versions.Contains(s.version) {
 		in.Fail(wire.ErrSyntax)
 	}
 	for _, field := range [][]byte{s.ad[:], s.key.Key[:], s.key.IV[:]} {

@@ -383,7 +383,7 @@ func TestScenarios(t *testing.T) {
 						t.Fatal(err)
 					}
 					private[s.Party] = storedPrivate(t, own)
-					link := own.Link()
+					link := own.Link(Versions)
 					link.Versions = versions
 					if link.String() != s.Text {
 						t.Fatal("the text of the link is wrong")
@@ -392,7 +392,7 @@ func TestScenarios(t *testing.T) {
 						t.Fatal(err)
 					}
 				case "join":
-					r, reply, err := join(rand, versions, links[s.From], s.KEM)
+					r, reply, err := Join(rand, versions, links[s.From], s.KEM)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -407,7 +407,7 @@ func TestScenarios(t *testing.T) {
 					}
 					ratchets[s.Party] = r
 				case "initiate":
-					r, err := initiate(private[s.Party], versions, replies[s.From], s.KEM)
+					r, err := Initiate(private[s.Party], versions, replies[s.From], s.KEM)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -481,11 +481,11 @@ func TestRecordings(t *testing.T) {
 					if peer.KEM != nil {
 						link.KEM = peer.KEM.PublicKey
 					}
-					r, _, err = join(rand, versions, link, s.KEM)
+					r, _, err = Join(rand, versions, link, s.KEM)
 				case "initiate":
-					r, err = initiate(s.private(t), versions, s.peer(), s.Enable)
+					r, err = Initiate(s.private(t), versions, s.peer(), s.Enable)
 				case "resync":
-					r, err = resync(rand, s.private(t), versions, s.peer(), s.Enable)
+					r, err = Resync(rand, s.private(t), versions, s.peer(), s.Enable)
 				case "encrypt":
 					msg := s.encrypt(t, ratchets[name])
 					messages[string(s.SHA256)] = msg

@@ -46,9 +46,9 @@ func newKEMPair(rand io.Reader) (*kemPair, error) {
 	return &kemPair{public, secret}, nil
 }
 
-// Link returns the public half for a link.
-func (p *PrivateParams) Link() LinkParams {
-	l := LinkParams{Versions: supported, Key1: p.key1.Public(), Key2: p.key2.Public()}
+// Link returns the public half for a link that announces the given versions.
+func (p *PrivateParams) Link(versions wire.VersionRange) LinkParams {
+	l := LinkParams{Versions: versions, Key1: p.key1.Public(), Key2: p.key2.Public()}
 	if p.kem != nil {
 		l.KEM = p.kem.public
 	}
@@ -76,12 +76,8 @@ func (p *PrivateParams) Wipe() {
 // With pq it accepts the KEM key of the link, or offers one if the link has none. The order of
 // what is read from rand is the two keys, the KEM key, the encapsulation and the ratchet's key.
 //
-// It returns ErrVersion if there is no common version.
-func Join(rand io.Reader, link LinkParams, pq bool) (*Ratchet, Params, error) {
-	return join(rand, supported, link, pq)
-}
-
-func join(rand io.Reader, versions wire.VersionRange, link LinkParams, pq bool) (*Ratchet, Params, error) {
+// versions are those that we speak. It returns ErrVersion if there is no common version.
+func Join(rand io.Reader, versions wire.VersionRange, link LinkParams, pq bool) (*Ratchet, Params, error) {
 	version, ok := versions.Agree(link.Versions)
 	if !ok {
 		return nil, Params{}, ErrVersion
@@ -148,11 +144,7 @@ func newJoiner(rand io.Reader, own *PrivateParams, params *Params, maxVersion ui
 //
 // It returns ErrVersion if the joiner chose a version that is not supported, ErrKEM if it
 // accepted a KEM key that own doesn't have, and ErrParams if its keys can't be used.
-func Initiate(own *PrivateParams, reply Params, pq bool) (*Ratchet, error) {
-	return initiate(own, supported, reply, pq)
-}
-
-func initiate(own *PrivateParams, versions wire.VersionRange, reply Params, pq bool) (*Ratchet, error) {
+func Initiate(own *PrivateParams, versions wire.VersionRange, reply Params, pq bool) (*Ratchet, error) {
 	if !versions.Contains(reply.Version) {
 		return nil, ErrVersion
 	}
@@ -200,11 +192,7 @@ func initiate(own *PrivateParams, versions wire.VersionRange, reply Params, pq b
 //
 // It returns ErrVersion if the peer's version is not supported, and ErrParams if its
 // parameters answer an offer or its keys can't be used.
-func Resync(rand io.Reader, own *PrivateParams, peer Params, pq bool) (*Ratchet, error) {
-	return resync(rand, own, supported, peer, pq)
-}
-
-func resync(rand io.Reader, own *PrivateParams, versions wire.VersionRange, peer Params, pq bool) (*Ratchet, error) {
+func Resync(rand io.Reader, own *PrivateParams, versions wire.VersionRange, peer Params, pq bool) (*Ratchet, error) {
 	if !versions.Contains(peer.Version) {
 		return nil, ErrVersion
 	}
@@ -214,7 +202,7 @@ func resync(rand io.Reader, own *PrivateParams, versions wire.VersionRange, peer
 	params := own.Params(peer.Version)
 	ownHash, peerHash := params.Hash(), peer.Hash()
 	if bytes.Compare(ownHash[:], peerHash[:]) <= 0 {
-		return initiate(own, versions, peer, pq)
+		return Initiate(own, versions, peer, pq)
 	}
 	return newJoiner(rand, own, &params, versions.Max, &peer.Key1, &peer.Key2, nil)
 }

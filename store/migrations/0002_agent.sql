@@ -34,6 +34,10 @@ CREATE TABLE receive_queues (
     e2e_secret     BLOB,                           -- shared with the sender, once its confirmation came
     sender_key     BLOB,                           -- to be set with KEY, if the sender can't secure the queue
     last_message   BLOB    NOT NULL DEFAULT x'',   -- the relay's id of the last message that was stored
+    link_id        BLOB,                           -- of a short link, with its key, the key that signs
+    link_key       BLOB,                           -- its data, and the part of that that never changes
+    link_root      BLOB,
+    link_fixed     BLOB,
     UNIQUE (server, recipient_id)
 ) STRICT;
 CREATE INDEX receive_queues_connection ON receive_queues (connection);
@@ -104,3 +108,25 @@ CREATE TABLE deletions (
     recipient_id BLOB NOT NULL,
     key          BLOB NOT NULL
 ) STRICT;
+
+-- Requests that were sent to addresses and not answered yet.
+CREATE TABLE requests (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    connection INTEGER NOT NULL REFERENCES connections ON DELETE CASCADE,
+    link       TEXT    NOT NULL,
+    created    INTEGER NOT NULL
+) STRICT;
+CREATE INDEX requests_connection ON requests (connection);
+
+-- One-time short links that were read and not joined yet.
+CREATE TABLE previews (
+    server    TEXT    NOT NULL,
+    link_id   BLOB    NOT NULL,
+    key       BLOB    NOT NULL,                    -- has secured the queue: no other can
+    sender_id BLOB,
+    fixed     BLOB,
+    user      BLOB,
+    created   INTEGER NOT NULL,
+    PRIMARY KEY (server, link_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX previews_sender ON previews (server, sender_id);
