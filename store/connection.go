@@ -27,7 +27,14 @@ type Connection struct {
 	ReceivedHash   []byte
 	HelloReceived  bool
 	HelloSent      bool
+	Sync           string
 	Created        time.Time
+}
+
+// Count counts a message that is sent, of which the hash is given.
+func (c *Connection) Count(hash [32]byte) {
+	c.SentNumber++
+	c.SentHash = hash[:]
 }
 
 // ReceiveQueue is the end of a queue that we receive from.
@@ -86,14 +93,17 @@ type Sent struct {
 }
 
 const connectionColumns = `id, state, role, agent_version, pq, private, params, info, ratchet, sent_number, sent_hash,
-	received_number, received_hash, hello_received, hello_sent, created`
+	received_number, received_hash, hello_received, hello_sent, sync, created`
 
 // InsertConnection stores a new connection and sets its ID.
 func (tx *Tx) InsertConnection(c *Connection) error {
+	if c.Sync == "" {
+		c.Sync = "ok"
+	}
 	res, err := tx.Exec(`INSERT INTO connections (state, role, agent_version, pq, private, params, info, ratchet, sent_number, sent_hash,
-		received_number, received_hash, hello_received, hello_sent, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		received_number, received_hash, hello_received, hello_sent, sync, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		c.State, c.Role, c.AgentVersion, c.PQ, c.Private, c.Params, c.Info, c.Ratchet, c.SentNumber, blob(c.SentHash),
-		c.ReceivedNumber, blob(c.ReceivedHash), c.HelloReceived, c.HelloSent, c.Created.UnixMilli())
+		c.ReceivedNumber, blob(c.ReceivedHash), c.HelloReceived, c.HelloSent, c.Sync, c.Created.UnixMilli())
 	if err != nil {
 		return fmt.Errorf("store: adding a connection: %w", err)
 	}
@@ -104,9 +114,9 @@ func (tx *Tx) InsertConnection(c *Connection) error {
 // SaveConnection stores all of c but its ID and Created.
 func (tx *Tx) SaveConnection(c *Connection) error {
 	_, err := tx.Exec(`UPDATE connections SET state = ?, role = ?, agent_version = ?, pq = ?, private = ?, params = ?, info = ?, ratchet = ?,
-		sent_number = ?, sent_hash = ?, received_number = ?, received_hash = ?, hello_received = ?, hello_sent = ? WHERE id = ?`,
+		sent_number = ?, sent_hash = ?, received_number = ?, received_hash = ?, hello_received = ?, hello_sent = ?, sync = ? WHERE id = ?`,
 		c.State, c.Role, c.AgentVersion, c.PQ, c.Private, c.Params, c.Info, c.Ratchet,
-		c.SentNumber, blob(c.SentHash), c.ReceivedNumber, blob(c.ReceivedHash), c.HelloReceived, c.HelloSent, c.ID)
+		c.SentNumber, blob(c.SentHash), c.ReceivedNumber, blob(c.ReceivedHash), c.HelloReceived, c.HelloSent, c.Sync, c.ID)
 	if err != nil {
 		return fmt.Errorf("store: saving a connection: %w", err)
 	}
@@ -138,7 +148,7 @@ func (tx *Tx) DeleteConnection(id int64) error {
 func scanConnection(row scanner) (*Connection, error) {
 	c, created := new(Connection), int64(0)
 	err := row.Scan(&c.ID, &c.State, &c.Role, &c.AgentVersion, &c.PQ, &c.Private, &c.Params, &c.Info, &c.Ratchet, &c.SentNumber, &c.SentHash,
-		&c.ReceivedNumber, &c.ReceivedHash, &c.HelloReceived, &c.HelloSent, &created)
+		&c.ReceivedNumber, &c.ReceivedHash, &c.HelloReceived, &c.HelloSent, &c.Sync, &created)
 	c.Created = time.UnixMilli(created)
 	return c, err
 }

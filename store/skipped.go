@@ -46,3 +46,29 @@ func (tx *Tx) DeleteSkippedKey(connection int64, header []byte, number uint32) e
 	}
 	return nil
 }
+
+// DeleteSkippedKeys deletes all skipped keys of a connection.
+func (tx *Tx) DeleteSkippedKeys(connection int64) error {
+	if _, err := tx.Exec(`DELETE FROM skipped_keys WHERE connection = ?`, connection); err != nil {
+		return fmt.Errorf("store: deleting skipped keys: %w", err)
+	}
+	return nil
+}
+
+// InsertRatchetKey keeps the hash of keys that were used for a new ratchet.
+func (tx *Tx) InsertRatchetKey(connection int64, hash []byte) error {
+	if _, err := tx.Exec(`INSERT OR IGNORE INTO ratchet_keys (connection, hash) VALUES (?, ?)`, connection, hash); err != nil {
+		return fmt.Errorf("store: keeping the hash of ratchet keys: %w", err)
+	}
+	return nil
+}
+
+// SeenRatchetKey tells whether keys with this hash were used before.
+func (tx *Tx) SeenRatchetKey(connection int64, hash []byte) (bool, error) {
+	var n int
+	err := tx.QueryRow(`SELECT count(*) FROM ratchet_keys WHERE connection = ? AND hash = ?`, connection, hash).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("store: looking for the hash of ratchet keys: %w", err)
+	}
+	return n > 0, nil
+}

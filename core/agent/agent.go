@@ -126,6 +126,8 @@ type Handler interface {
 	Message(tx *store.Tx, connection int64, m Message) (receipt bool, err error)
 	// Unreadable is called for a message that can't be decrypted.
 	Unreadable(tx *store.Tx, connection int64, at time.Time, reason error) error
+	// Sync is called when it changes whether the two ends can decrypt each other's messages.
+	Sync(tx *store.Tx, connection int64, from, to SyncState) error
 	// Sent is called when the relay has a message, Delivered when its receipt came, and
 	// NotSent when it is given up. The reference is that of Send.
 	Sent(tx *store.Tx, connection, reference int64) error
@@ -189,8 +191,8 @@ type Config struct {
 	PQ bool
 	// Versions caps the versions to speak; what is zero in it is not capped.
 	Versions Versions
-	Rand io.Reader        // crypto/rand.Reader outside tests
-	Now  func() time.Time // time.Now outside tests
+	Rand     io.Reader        // crypto/rand.Reader outside tests
+	Now      func() time.Time // time.Now outside tests
 	// RetrySend and RetryQuota replace the intervals of agent.md §11 if they are not zero.
 	RetrySend, RetryQuota Retry
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -92,6 +93,7 @@ type party struct {
 	state    State
 	last     int64 // reference
 	requests []int64
+	sync     []SyncState
 	versions Versions // set before run
 }
 
@@ -197,6 +199,9 @@ func (p *party) Message(tx *store.Tx, connection int64, m Message) (bool, error)
 }
 func (p *party) Unreadable(tx *store.Tx, connection int64, at time.Time, reason error) error {
 	return p.note(tx, func() { p.problems = append(p.problems, reason.Error()) })
+}
+func (p *party) Sync(tx *store.Tx, connection int64, _, state SyncState) error {
+	return p.note(tx, func() { p.sync = append(p.sync, state) })
 }
 func (p *party) Sent(tx *store.Tx, connection, reference int64) error {
 	return p.note(tx, func() { p.sent[reference] = true })
@@ -500,4 +505,94 @@ func BenchmarkLatency(b *testing.B) {
 		n++
 		bob.wait("the message", func() bool { return len(bob.bodies) == n })
 	}
+}
+
+func (p *party) resync(connection int64) {
+	p.t.Helper()
+	if err := p.db.Update(context.Background(), func(tx *store.Tx) error { return p.Resync(tx, connection, true) }); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *party) synced() bool { return len(p.sync) > 0 && p.sync[len(p.sync)-1] == SyncOK }
+
+func TestResync(t *testing.T) {
+	for name, start := range map[string]func(alice, bob *party, atAlice, atBob int64){
+		"one side":   func(alice, _ *party, atAlice, _ int64) { alice.resync(atAlice) },
+		"both sides": func(alice, bob *party, atAlice, atBob int64) { alice.resync(atAlice); bob.resync(atBob) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			alice, bob, atAlice, atBob := connect(t, newRelay(t))
+			alice.write(atAlice, "before")
+			bob.wait("a message", bob.has("before"))
+			alice.wait("its receipt", func() bool { return len(alice.receipts) == 1 })
+			for round := range 2 {
+				alice.mu.Lock()
+				alice.sync, alice.bodies = nil, nil
+				alice.mu.Unlock()
+				bob.mu.Lock()
+				bob.sync, bob.bodies = nil, nil
+				bob.mu.Unlock()
+				start(alice, bob, atAlice, atBob)
+				alice.wait("the new ratchet", alice.synced)
+				bob.wait("the new ratchet", bob.synced)
+				text := fmt.Sprintf("after %d", round)
+				alice.write(atAlice, text)
+				bob.write(atBob, text)
+				alice.wait("a message", alice.has(text))
+				bob.wait("a message", bob.has(text))
+			}
+			if len(alice.problems)+len(bob.problems) > 0 {
+				t.Error(alice.problems, bob.problems)
+			}
+		})
+	}
+}
+
+// Who restores an old copy of its database can't decrypt any more, is told so, and can mend it.
+func TestRestoredBackup(t *testing.T) {
+	r := newRelay(t)
+	alice, bob, atAlice, atBob := connect(t, r)
+	bob.close()
+	backup := t.TempDir()
+	if err := os.CopyFS(backup, os.DirFS(filepath.Join(bob.dir, "db"))); err != nil {
+		t.Fatal(err)
+	}
+	open := func() {
+		db, err := store.Open(t.Context(), filepath.Join(bob.dir, "db"), store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bob.run(db)
+	}
+	open()
+	for i := range 4 { // each turn makes a new chain
+		alice.write(atAlice, fmt.Sprint("question ", i))
+		bob.wait("a question", func() bool { return len(bob.bodies) == i+1 })
+		bob.write(atBob, fmt.Sprint("answer ", i))
+		alice.wait("an answer", func() bool { return len(alice.bodies) == i+1 })
+	}
+	alice.wait("the receipts", func() bool { return len(alice.receipts) == 4 })
+	bob.wait("the receipts", func() bool { return len(bob.receipts) == 4 })
+	bob.close()
+	if err := os.RemoveAll(filepath.Join(bob.dir, "db")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(bob.dir, "db"), os.DirFS(backup)); err != nil {
+		t.Fatal(err)
+	}
+	open()
+	alice.write(atAlice, "can you read this?")
+	bob.wait("the news", func() bool { return slices.Contains(bob.sync, SyncRequired) })
+	err := bob.db.Update(t.Context(), func(tx *store.Tx) error { return bob.Send(tx, atBob, 99, []byte("no"), false) })
+	if !errors.Is(err, ErrSync) {
+		t.Error("sending without a ratchet:", err)
+	}
+	if err := bob.db.Update(t.Context(), func(tx *store.Tx) error { return bob.Resync(tx, atBob, false) }); err != nil {
+		t.Fatal(err)
+	}
+	bob.wait("the new ratchet", bob.synced)
+	alice.wait("the new ratchet", alice.synced)
+	alice.write(atAlice, "and this?")
+	bob.wait("the message", func() bool { return slices.Contains(bob.bodies, "and this?") })
 }

@@ -431,9 +431,7 @@ func (a *Agent) encrypt(c *store.Connection, plain []byte, padded int, pq ratche
 	if c.Ratchet, err = r.MarshalBinary(); err != nil {
 		return nil, err
 	}
-	hash := sha256.Sum256(plain)
-	c.SentNumber++
-	c.SentHash = hash[:]
+	c.Count(sha256.Sum256(plain))
 	return body, nil
 }
 

@@ -228,7 +228,9 @@ func TestHostileMessages(t *testing.T) {
 		return a.message(message{kind: kindBody, number: number, prevHash: prev, info: []byte(text)})
 	}
 	replayed := say("once", []byte("wrong hash"))
-	unknown := envelope{version: 7, tag: tagRatchetKey, params: &a.params, body: []byte("R")}
+	newer := a.params
+	newer.Version = 9
+	unknown := envelope{version: 7, tag: tagRatchetKey, params: &newer, body: []byte("R")}
 	steps := []struct {
 		name string
 		body []byte
@@ -239,7 +241,7 @@ func TestHostileMessages(t *testing.T) {
 		{"garbage in the box", a.box(false, smp.ClientMessage{Body: []byte("garbage")})},
 		{"garbage in the envelope", a.box(false, smp.ClientMessage{Body: envelope{version: 7, tag: tagMessage, body: make([]byte, 15000)}.append(nil)})},
 		{"another confirmation", newAttacker(t, v.link).confirmation(func(*envelope, *message) {})},
-		{"a ratchet key", a.box(false, smp.ClientMessage{Body: unknown.append(nil)})},
+		{"a ratchet key of a newer version", a.box(false, smp.ClientMessage{Body: unknown.append(nil)})},
 		{"not a message", a.box(false, smp.ClientMessage{Body: envelope{version: 7, tag: tagMessage, body: a.encrypt([]byte("?"), paddedMessagePQ)}.append(nil)})},
 		{"receipts for what was never sent", a.message(message{kind: kindReceipts, number: 3, receipts: []receiptInfo{{1 << 60, nil, nil}, {-1, []byte("x"), nil}}})},
 		{"hello", a.message(message{kind: kindHello, number: 4})},
@@ -264,7 +266,11 @@ func TestHostileMessages(t *testing.T) {
 	if got := v.status(); got != StateConnected {
 		t.Error("state", got)
 	}
-	if err := v.db.Update(t.Context(), func(tx *store.Tx) error { return v.Send(tx, v.connection, 1, []byte("still here"), false) }); err != nil {
+	if len(v.sync) == 0 || v.sync[len(v.sync)-1] != SyncRequired {
+		t.Error("after too large a gap:", v.sync)
+	}
+	// The ratchets don't fit any more, and can be made to fit again.
+	if err := v.db.Update(t.Context(), func(tx *store.Tx) error { return v.Resync(tx, v.connection, false) }); err != nil {
 		t.Error(err)
 	}
 }

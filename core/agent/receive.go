@@ -188,7 +188,7 @@ func (a *Agent) processAnswer(d *delivery, e envelope) error {
 	if State(d.c.State) != StateConfirmed || e.params != nil {
 		return drop("an answer that was not asked for")
 	}
-	plain, err := a.decrypt(d, e.body)
+	plain, _, err := a.decrypt(d, e.body)
 	if errors.Is(err, errDropped) {
 		if err := d.tx.SaveConnection(d.c); err != nil {
 			return err
@@ -241,6 +241,9 @@ func (a *Agent) continueSending(d *delivery) error {
 
 // sendFrom queues an agent's own message while one is processed.
 func (a *Agent) sendFrom(d *delivery, m message, notify bool) error {
+	if !SyncState(d.c.Sync).sendable() && m.kind != kindReady {
+		return d.tx.SaveConnection(d.c) // it could not be decrypted; receipts and the like can be missed
+	}
 	queues, err := d.tx.SendQueuesOf(d.c.ID)
 	if err != nil {
 		return err
@@ -262,15 +265,22 @@ func (a *Agent) processMessage(d *delivery, m *smp.ClientMessage) error {
 	if err != nil || m.SenderKey != nil {
 		return drop("malformed")
 	}
-	if e.tag != tagMessage {
+	switch e.tag {
+	case tagMessage:
+	case tagRatchetKey:
+		return a.processRatchetKey(d, e.params)
+	default:
 		return drop("of a kind that is not expected here")
 	}
 	hash := sha256.Sum256(e.body)
-	plain, err := a.decrypt(d, e.body)
+	plain, couldSend, err := a.decrypt(d, e.body)
 	if errors.Is(err, errDropped) {
 		known, err2 := d.tx.WasReceived(d.c.ID, hash[:])
 		if err2 != nil || known {
 			return err2 // a redelivery that the ratchet has moved past
+		}
+		if err := a.setSync(d.tx, d.c, syncAfter(SyncState(d.c.Sync), err)); err != nil {
+			return err
 		}
 		if err := d.tx.SaveConnection(d.c); err != nil {
 			return err
@@ -281,6 +291,11 @@ func (a *Agent) processMessage(d *delivery, m *smp.ClientMessage) error {
 	}
 	if err := d.tx.InsertReceived(d.c.ID, hash[:], a.cfg.Now()); err != nil {
 		return err
+	}
+	if s := SyncState(d.c.Sync); s != SyncOK && s != SyncStarted {
+		if err := a.setSync(d.tx, d.c, SyncOK); err != nil {
+			return err
+		}
 	}
 	if a.cfg.Versions.Agent.Contains(e.version) {
 		d.c.AgentVersion = max(d.c.AgentVersion, e.version)
@@ -308,6 +323,10 @@ func (a *Agent) processMessage(d *delivery, m *smp.ClientMessage) error {
 		return a.processReceipts(d, msg.receipts)
 	case kindContinue:
 		a.resume(d, msg.address)
+	case kindReady:
+		if !couldSend {
+			return a.sendFrom(d, message{kind: kindReady, ready: d.c.ReceivedNumber}, true)
+		}
 	}
 	return nil
 }
@@ -374,13 +393,16 @@ func (a *Agent) resume(d *delivery, address QAddr) {
 
 // decrypt opens what the ratchet of the connection encrypted and keeps its new state in d.c, which
 // the caller stores also if the message has to be dropped: its key is used up (ratchet.md §8).
-func (a *Agent) decrypt(d *delivery, body []byte) ([]byte, error) {
+// couldSend tells whether the ratchet could encrypt before.
+func (a *Agent) decrypt(d *delivery, body []byte) (plain []byte, couldSend bool, err error) {
 	r := new(ratchet.Ratchet)
 	if err := r.UnmarshalBinary(d.c.Ratchet); err != nil {
-		return nil, fmt.Errorf("agent: stored ratchet: %w", err)
+		return nil, false, fmt.Errorf("agent: stored ratchet: %w", err)
 	}
 	defer r.Wipe()
-	return a.decryptWith(d, r, body)
+	couldSend = r.CanSend()
+	plain, err = a.decryptWith(d, r, body)
+	return plain, couldSend, err
 }
 
 func (a *Agent) decryptWith(d *delivery, r *ratchet.Ratchet, body []byte) ([]byte, error) {

@@ -93,6 +93,9 @@ func (r *replayed) Message(tx *store.Tx, connection int64, m Message) (bool, err
 func (r *replayed) Unreadable(tx *store.Tx, connection int64, at time.Time, reason error) error {
 	return reason
 }
+func (r *replayed) Sync(tx *store.Tx, connection int64, from, to SyncState) error {
+	return errors.New("the ratchets don't fit")
+}
 func (r *replayed) Sent(tx *store.Tx, connection, reference int64) error { return nil }
 func (r *replayed) Delivered(tx *store.Tx, connection, reference int64) error {
 	r.delivered = append(r.delivered, reference)

@@ -47,6 +47,9 @@ func (a *Agent) Send(tx *store.Tx, connection, reference int64, body []byte, not
 	if State(c.State) != StateConnected && !early {
 		return ErrNotConnected
 	}
+	if !SyncState(c.Sync).sendable() {
+		return ErrSync
+	}
 	choice := ratchet.PQKeep
 	if c.PQ {
 		choice = ratchet.PQOn

@@ -102,6 +102,9 @@ const (
 	KindMalformed   ItemKind = "malformed"   // Count messages were not understood at all
 	KindRenamed     ItemKind = "renamed"     // the contact is now called Text
 	KindLeft        ItemKind = "left"        // the contact deleted the conversation
+	KindOutOfSync   ItemKind = "out of sync" // the encryption has to be synchronized again, or nothing can be read
+	KindSyncing     ItemKind = "syncing"     // new keys were sent for that
+	KindSynced      ItemKind = "synced"      // the encryption is in order again
 )
 
 // ItemState tells what became of an item.

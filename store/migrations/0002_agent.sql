@@ -16,6 +16,7 @@ CREATE TABLE connections (
     received_hash   BLOB    NOT NULL DEFAULT x'',
     hello_received  INTEGER NOT NULL DEFAULT 0,
     hello_sent      INTEGER NOT NULL DEFAULT 0,
+    sync            TEXT    NOT NULL DEFAULT 'ok', -- whether the ratchets of the two ends fit together
     created         INTEGER NOT NULL
 ) STRICT;
 
@@ -130,3 +131,10 @@ CREATE TABLE previews (
     PRIMARY KEY (server, link_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX previews_sender ON previews (server, sender_id);
+
+-- Hashes of the keys with which ratchets were made again.
+CREATE TABLE ratchet_keys (
+    connection INTEGER NOT NULL REFERENCES connections ON DELETE CASCADE,
+    hash       BLOB    NOT NULL,
+    PRIMARY KEY (connection, hash)
+) STRICT, WITHOUT ROWID;

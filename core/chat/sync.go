@@ -1,0 +1,34 @@
+package chat
+
+import (
+	"errors"
+
+	"github.com/sotto-chat/sotto/core/agent"
+	"github.com/sotto-chat/sotto/store"
+)
+
+// Sync adds a notice when messages can't be decrypted any more before the encryption is
+// synchronized again, and one when it is.
+func (c *Chat) Sync(tx *store.Tx, connection int64, from, to agent.SyncState) error {
+	row, err := tx.ContactOf(connection)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	var kind ItemKind
+	switch {
+	case to == agent.SyncRequired:
+		kind = KindOutOfSync
+	case to == agent.SyncStarted:
+		kind = KindSyncing
+	case to == agent.SyncOK && from == agent.SyncAgreed:
+		kind = KindSynced
+	default: // a single message that can't be decrypted has a notice of its own
+		return nil
+	}
+	if err := c.notice(tx, row, kind, 1, c.now()); err != nil {
+		return err
+	}
+	return c.publishContact(tx, row)
+}
