@@ -53,6 +53,7 @@ type ReceiveQueue struct {
 	E2ESecret     []byte // nil until the sender's confirmation came
 	SenderKey     []byte // nil if there is none to be set
 	LastMessage   []byte
+	Replaces      int64 // the queue in whose place this one was made, 0 for none
 
 	// Of a queue with a short link: the link's id and key, the key that signs its data, and the part
 	// of the data that never changes.
@@ -71,6 +72,7 @@ type SendQueue struct {
 	Key           []byte
 	E2EPublic     []byte
 	E2ESecret     []byte
+	Replaces      int64 // the queue in whose place this one is to be used, 0 for none
 }
 
 // Outgoing is an encrypted message that waits to be sent.
@@ -153,14 +155,14 @@ func scanConnection(row scanner) (*Connection, error) {
 	return c, err
 }
 
-const receiveQueueColumns = `id, connection, server, recipient_id, sender_id, mode, client_version, state, key, dh_secret, e2e_key, e2e_secret, sender_key, last_message,
+const receiveQueueColumns = `id, connection, server, recipient_id, sender_id, mode, client_version, state, key, dh_secret, e2e_key, e2e_secret, sender_key, last_message, replaces,
 	link_id, link_key, link_root, link_fixed`
 
 // InsertReceiveQueue stores a new queue and sets its ID.
 func (tx *Tx) InsertReceiveQueue(q *ReceiveQueue) error {
-	res, err := tx.Exec(`INSERT INTO receive_queues (connection, server, recipient_id, sender_id, mode, client_version, state, key, dh_secret, e2e_key, e2e_secret, sender_key,
-		link_id, link_key, link_root, link_fixed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		q.Connection, q.Server, blob(q.RecipientID), blob(q.SenderID), q.Mode, q.ClientVersion, q.State, blob(q.Key), blob(q.DHSecret), blob(q.E2EKey), q.E2ESecret, q.SenderKey,
+	res, err := tx.Exec(`INSERT INTO receive_queues (connection, server, recipient_id, sender_id, mode, client_version, state, key, dh_secret, e2e_key, e2e_secret, sender_key, replaces,
+		link_id, link_key, link_root, link_fixed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		q.Connection, q.Server, blob(q.RecipientID), blob(q.SenderID), q.Mode, q.ClientVersion, q.State, blob(q.Key), blob(q.DHSecret), blob(q.E2EKey), q.E2ESecret, q.SenderKey, q.Replaces,
 		q.LinkID, q.LinkKey, q.LinkRoot, q.LinkFixed)
 	if err != nil {
 		return fmt.Errorf("store: adding a receive queue: %w", err)
@@ -171,10 +173,18 @@ func (tx *Tx) InsertReceiveQueue(q *ReceiveQueue) error {
 
 // SaveReceiveQueue stores what changes in the life of a queue.
 func (tx *Tx) SaveReceiveQueue(q *ReceiveQueue) error {
-	_, err := tx.Exec(`UPDATE receive_queues SET state = ?, client_version = ?, e2e_secret = ?, sender_key = ?, last_message = ? WHERE id = ?`,
-		q.State, q.ClientVersion, q.E2ESecret, q.SenderKey, blob(q.LastMessage), q.ID)
+	_, err := tx.Exec(`UPDATE receive_queues SET state = ?, client_version = ?, e2e_secret = ?, sender_key = ?, last_message = ?, replaces = ? WHERE id = ?`,
+		q.State, q.ClientVersion, q.E2ESecret, q.SenderKey, blob(q.LastMessage), q.Replaces, q.ID)
 	if err != nil {
 		return fmt.Errorf("store: saving a receive queue: %w", err)
+	}
+	return nil
+}
+
+// DeleteReceiveQueue forgets a queue.
+func (tx *Tx) DeleteReceiveQueue(id int64) error {
+	if _, err := tx.Exec(`DELETE FROM receive_queues WHERE id = ?`, id); err != nil {
+		return fmt.Errorf("store: deleting a receive queue: %w", err)
 	}
 	return nil
 }
@@ -201,16 +211,16 @@ func (tx *Tx) ReceiveQueuesOf(connection int64) ([]*ReceiveQueue, error) {
 func scanReceiveQueue(row scanner) (*ReceiveQueue, error) {
 	q := new(ReceiveQueue)
 	return q, row.Scan(&q.ID, &q.Connection, &q.Server, &q.RecipientID, &q.SenderID, &q.Mode, &q.ClientVersion, &q.State,
-		&q.Key, &q.DHSecret, &q.E2EKey, &q.E2ESecret, &q.SenderKey, &q.LastMessage,
+		&q.Key, &q.DHSecret, &q.E2EKey, &q.E2ESecret, &q.SenderKey, &q.LastMessage, &q.Replaces,
 		&q.LinkID, &q.LinkKey, &q.LinkRoot, &q.LinkFixed)
 }
 
-const sendQueueColumns = `id, connection, server, sender_id, mode, client_version, state, key, e2e_public, e2e_secret`
+const sendQueueColumns = `id, connection, server, sender_id, mode, client_version, state, key, e2e_public, e2e_secret, replaces`
 
 // InsertSendQueue stores a new queue and sets its ID.
 func (tx *Tx) InsertSendQueue(q *SendQueue) error {
-	res, err := tx.Exec(`INSERT INTO send_queues (connection, server, sender_id, mode, client_version, state, key, e2e_public, e2e_secret) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		q.Connection, q.Server, blob(q.SenderID), q.Mode, q.ClientVersion, q.State, blob(q.Key), blob(q.E2EPublic), blob(q.E2ESecret))
+	res, err := tx.Exec(`INSERT INTO send_queues (connection, server, sender_id, mode, client_version, state, key, e2e_public, e2e_secret, replaces) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		q.Connection, q.Server, blob(q.SenderID), q.Mode, q.ClientVersion, q.State, blob(q.Key), blob(q.E2EPublic), blob(q.E2ESecret), q.Replaces)
 	if err != nil {
 		return fmt.Errorf("store: adding a send queue: %w", err)
 	}
@@ -250,7 +260,7 @@ func (tx *Tx) SendQueuesOf(connection int64) ([]*SendQueue, error) {
 
 func scanSendQueue(row scanner) (*SendQueue, error) {
 	q := new(SendQueue)
-	return q, row.Scan(&q.ID, &q.Connection, &q.Server, &q.SenderID, &q.Mode, &q.ClientVersion, &q.State, &q.Key, &q.E2EPublic, &q.E2ESecret)
+	return q, row.Scan(&q.ID, &q.Connection, &q.Server, &q.SenderID, &q.Mode, &q.ClientVersion, &q.State, &q.Key, &q.E2EPublic, &q.E2ESecret, &q.Replaces)
 }
 
 const outgoingColumns = `id, connection, queue, kind, reference, notify, body, created`

@@ -69,10 +69,11 @@ const (
 
 // The states of a queue.
 const (
-	queueNew     = "new"
-	queueSecured = "secured" // only its sender can send to it
-	queueActive  = "active"
-	queueDeleted = "deleted" // to be deleted on the relay
+	queueNew      = "new"
+	queueSecured  = "secured" // only its sender can send to it
+	queueActive   = "active"
+	queueDeleted  = "deleted"  // gone on the relay
+	queueRotating = "rotating" // offered in the place of another one
 )
 
 // Relay is a relay on which queues can be made.
@@ -128,6 +129,9 @@ type Handler interface {
 	Unreadable(tx *store.Tx, connection int64, at time.Time, reason error) error
 	// Sync is called when it changes whether the two ends can decrypt each other's messages.
 	Sync(tx *store.Tx, connection int64, from, to SyncState) error
+	// Moved is called when a queue is on another relay: mine tells whether it is the one that we
+	// receive from or the one that we send to.
+	Moved(tx *store.Tx, connection int64, mine bool) error
 	// Sent is called when the relay has a message, Delivered when its receipt came, and
 	// NotSent when it is given up. The reference is that of Send.
 	Sent(tx *store.Tx, connection, reference int64) error

@@ -93,6 +93,7 @@ type party struct {
 	state    State
 	last     int64 // reference
 	requests []int64
+	moved    []bool
 	sync     []SyncState
 	versions Versions // set before run
 }
@@ -202,6 +203,9 @@ func (p *party) Unreadable(tx *store.Tx, connection int64, at time.Time, reason 
 }
 func (p *party) Sync(tx *store.Tx, connection int64, _, state SyncState) error {
 	return p.note(tx, func() { p.sync = append(p.sync, state) })
+}
+func (p *party) Moved(tx *store.Tx, connection int64, mine bool) error {
+	return p.note(tx, func() { p.moved = append(p.moved, mine) })
 }
 func (p *party) Sent(tx *store.Tx, connection, reference int64) error {
 	return p.note(tx, func() { p.sent[reference] = true })
@@ -595,4 +599,44 @@ func TestRestoredBackup(t *testing.T) {
 	alice.wait("the new ratchet", alice.synced)
 	alice.write(atAlice, "and this?")
 	bob.wait("the message", func() bool { return slices.Contains(bob.bodies, "and this?") })
+}
+
+func TestRotation(t *testing.T) {
+	first, second := newRelay(t), newRelay(t)
+	alice, bob, atAlice, atBob := connect(t, first)
+	var fromAlice, fromBob []string
+	write := func(n int) {
+		for range n {
+			text := fmt.Sprint("message ", len(fromAlice))
+			alice.write(atAlice, text)
+			bob.write(atBob, text)
+			fromAlice, fromBob = append(fromAlice, text), append(fromBob, text)
+		}
+	}
+	write(5)
+	alice.relay, bob.relay = second.server, second.server
+	if err := alice.Rotate(t.Context(), atAlice); err != nil {
+		t.Fatal(err)
+	}
+	write(10)
+	alice.wait("her queue to move", func() bool { return slices.Equal(alice.moved, []bool{true}) })
+	bob.wait("alice's queue to move", func() bool { return slices.Equal(bob.moved, []bool{false}) })
+	if err := bob.Rotate(t.Context(), atBob); err != nil {
+		t.Fatal(err)
+	}
+	write(5)
+	bob.wait("his queue to move", func() bool { return slices.Equal(bob.moved, []bool{false, true}) })
+	alice.wait("bob's queue to move", func() bool { return slices.Equal(alice.moved, []bool{true, false}) })
+	alice.wait("all messages", alice.has(fromBob...))
+	bob.wait("all messages", bob.has(fromAlice...))
+	// Nothing is left on the first relay that they would need.
+	first.stop()
+	alice.restart()
+	bob.restart()
+	write(3)
+	alice.wait("all messages", alice.has(fromBob...))
+	bob.wait("all messages", bob.has(fromAlice...))
+	if len(alice.problems)+len(bob.problems) > 0 {
+		t.Error(alice.problems, bob.problems)
+	}
 }

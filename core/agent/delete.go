@@ -18,13 +18,21 @@ func (a *Agent) Delete(tx *store.Tx, connection int64) error {
 		return err
 	}
 	for _, q := range queues {
-		d := &store.Deletion{Server: q.Server, RecipientID: q.RecipientID, Key: q.Key}
-		if err := tx.InsertDeletion(d); err != nil {
+		if err := a.deleteReceiveQueue(tx, q); err != nil {
 			return err
 		}
-		tx.AfterCommit(func() { a.startDeletion(d) })
 	}
 	return tx.DeleteConnection(connection)
+}
+
+// deleteReceiveQueue has a queue deleted on its relay.
+func (a *Agent) deleteReceiveQueue(tx *store.Tx, q *store.ReceiveQueue) error {
+	d := &store.Deletion{Server: q.Server, RecipientID: q.RecipientID, Key: q.Key}
+	if err := tx.InsertDeletion(d); err != nil {
+		return err
+	}
+	tx.AfterCommit(func() { a.startDeletion(d) })
+	return nil
 }
 
 // startDeletion deletes a queue on its relay in the background.

@@ -435,6 +435,9 @@ func (a *Agent) encrypt(c *store.Connection, plain []byte, padded int, pq ratche
 	return body, nil
 }
 
+// sendable tells whether messages are sent to a queue.
+func sendable(q *store.SendQueue) bool { return q.State != queueDeleted && q.State != queueRotating }
+
 // enqueue puts a message into the box of a queue and stores it to be sent.
 func (a *Agent) enqueue(tx *store.Tx, c *store.Connection, sq *store.SendQueue, o *store.Outgoing, key *crypt.X25519Public, m *smp.ClientMessage) error {
 	nonce, err := crypt.NewNonce(a.cfg.Rand)
@@ -448,7 +451,8 @@ func (a *Agent) enqueue(tx *store.Tx, c *store.Connection, sq *store.SendQueue, 
 		return err
 	}
 	o.Connection, o.Queue, o.Body, o.Created = c.ID, sq.ID, e.Append(nil), a.cfg.Now()
-	tx.AfterCommit(func() { a.wake(sq.ID) })
+	queue := sq.ID
+	tx.AfterCommit(func() { a.wake(queue) })
 	return tx.InsertOutgoing(o)
 }
 
@@ -463,7 +467,7 @@ func (a *Agent) loadForSending(tx *store.Tx, connection int64) (*store.Connectio
 		return nil, nil, err
 	}
 	for _, q := range queues {
-		if q.State != queueDeleted {
+		if sendable(q) {
 			return c, q, nil
 		}
 	}

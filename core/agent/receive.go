@@ -244,19 +244,19 @@ func (a *Agent) sendFrom(d *delivery, m message, notify bool) error {
 	if !SyncState(d.c.Sync).sendable() && m.kind != kindReady {
 		return d.tx.SaveConnection(d.c) // it could not be decrypted; receipts and the like can be missed
 	}
-	queues, err := d.tx.SendQueuesOf(d.c.ID)
+	return a.sendOwn(d.tx, d.c, m, notify)
+}
+
+// sendOwn queues an agent's own message for all queues of a connection, and stores c.
+func (a *Agent) sendOwn(tx *store.Tx, c *store.Connection, m message, notify bool) error {
+	queues, err := tx.SendQueuesOf(c.ID)
 	if err != nil {
 		return err
 	}
-	for _, sq := range queues {
-		if sq.State == queueDeleted {
-			continue
-		}
-		if err := a.queueMessage(d.tx, d.c, sq, m, &store.Outgoing{Kind: outKind(m.kind), Notify: notify}, ratchet.PQKeep); err != nil {
-			return err
-		}
+	if err := a.queueMessage(tx, c, queues, m, store.Outgoing{Kind: outKind(m.kind), Notify: notify}, ratchet.PQKeep); err != nil {
+		return err
 	}
-	return d.tx.SaveConnection(d.c)
+	return tx.SaveConnection(c)
 }
 
 // processMessage handles what comes after the confirmation.
@@ -304,6 +304,11 @@ func (a *Agent) processMessage(d *delivery, m *smp.ClientMessage) error {
 	if err != nil || msg.prevHash == nil && msg.number == 0 {
 		return d.tx.SaveConnection(d.c)
 	}
+	if d.q.Replaces != 0 {
+		if err := a.moved(d); err != nil {
+			return err
+		}
+	}
 	integrity, missing := a.check(d.c, msg)
 	plainHash := sha256.Sum256(plain)
 	d.c.ReceivedNumber, d.c.ReceivedHash = msg.number, plainHash[:]
@@ -323,6 +328,12 @@ func (a *Agent) processMessage(d *delivery, m *smp.ClientMessage) error {
 		return a.processReceipts(d, msg.receipts)
 	case kindContinue:
 		a.resume(d, msg.address)
+	case kindAdd:
+		return a.processAdd(d, msg.add)
+	case kindKey:
+		return a.processKey(d, msg.keys)
+	case kindUse:
+		return a.processUse(d, msg.use)
 	case kindReady:
 		if !couldSend {
 			return a.sendFrom(d, message{kind: kindReady, ready: d.c.ReceivedNumber}, true)

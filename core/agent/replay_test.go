@@ -96,6 +96,9 @@ func (r *replayed) Unreadable(tx *store.Tx, connection int64, at time.Time, reas
 func (r *replayed) Sync(tx *store.Tx, connection int64, from, to SyncState) error {
 	return errors.New("the ratchets don't fit")
 }
+func (r *replayed) Moved(tx *store.Tx, connection int64, mine bool) error {
+	return errors.New("no queue was moved")
+}
 func (r *replayed) Sent(tx *store.Tx, connection, reference int64) error { return nil }
 func (r *replayed) Delivered(tx *store.Tx, connection, reference int64) error {
 	r.delivered = append(r.delivered, reference)

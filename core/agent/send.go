@@ -19,6 +19,7 @@ const (
 	outHello        = "hello"
 	outBody         = "message"
 	outReceipt      = "receipt"
+	outTest         = "test"
 	outOther        = "other"
 )
 
@@ -54,8 +55,12 @@ func (a *Agent) Send(tx *store.Tx, connection, reference int64, body []byte, not
 	if c.PQ {
 		choice = ratchet.PQOn
 	}
+	queues, err := tx.SendQueuesOf(connection)
+	if err != nil {
+		return err
+	}
 	m := message{kind: kindBody, info: body}
-	if err := a.queueMessage(tx, c, sq, m, &store.Outgoing{Kind: outBody, Reference: reference, Notify: notify}, choice); err != nil {
+	if err := a.queueMessage(tx, c, queues, m, store.Outgoing{Kind: outBody, Reference: reference, Notify: notify}, choice); err != nil {
 		return err
 	}
 	return tx.SaveConnection(c)
@@ -88,8 +93,10 @@ func (a *Agent) Wake(connection int64) {
 	}
 }
 
-// queueMessage numbers, encrypts and stores a message. The caller stores c.
-func (a *Agent) queueMessage(tx *store.Tx, c *store.Connection, sq *store.SendQueue, m message, o *store.Outgoing, pq ratchet.PQ) error {
+// queueMessage numbers and encrypts a message and stores it for each of the queues that messages are
+// sent to: while a queue is moved there are two, and the other side knows a message that comes
+// twice. The caller stores c.
+func (a *Agent) queueMessage(tx *store.Tx, c *store.Connection, queues []*store.SendQueue, m message, o store.Outgoing, pq ratchet.PQ) error {
 	m.number, m.prevHash = c.SentNumber+1, c.SentHash
 	plain := m.append(nil)
 	padded := paddedMessage
@@ -108,7 +115,15 @@ func (a *Agent) queueMessage(tx *store.Tx, c *store.Connection, sq *store.SendQu
 		return err
 	}
 	e := envelope{version: a.cfg.Versions.Agent.Max, tag: tagMessage, body: body}
-	return a.enqueue(tx, c, sq, o, nil, &smp.ClientMessage{Body: e.append(nil)})
+	for _, sq := range queues {
+		if !sendable(sq) {
+			continue
+		}
+		if err := a.enqueue(tx, c, sq, &o, nil, &smp.ClientMessage{Body: e.append(nil)}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sender is the worker of a send queue: it runs while messages wait.
@@ -307,6 +322,8 @@ func (a *Agent) delivered(sq *store.SendQueue, o *store.Outgoing) error {
 			if c.Role == roleInitiator && c.HelloReceived && State(c.State) == StateConfirmed {
 				return a.connected(tx, c)
 			}
+		case outTest:
+			return a.tested(tx, sq)
 		case outBody:
 			return a.cfg.Handler.Sent(tx, o.Connection, o.Reference)
 		}
@@ -332,6 +349,15 @@ func (a *Agent) giveUp(o *store.Outgoing, reason error) error {
 			}
 			return a.cfg.Handler.Failed(tx, o.Connection, reason)
 		case outBody:
+			queues, err := tx.SendQueuesOf(o.Connection)
+			if err != nil {
+				return err
+			}
+			for _, q := range queues {
+				if q.ID != o.Queue && sendable(q) {
+					return nil // the queue was moved, and the message goes to the other one too
+				}
+			}
 			return a.cfg.Handler.NotSent(tx, o.Connection, o.Reference, reason)
 		}
 		return nil

@@ -78,7 +78,7 @@ func (a *Agent) queueRatchetKey(tx *store.Tx, c *store.Connection, params *ratch
 	c.Count(sha256.Sum256(plain))
 	e := envelope{version: a.cfg.Versions.Agent.Max, tag: tagRatchetKey, params: params, body: plain}
 	for _, sq := range queues {
-		if sq.State == queueDeleted {
+		if !sendable(sq) {
 			continue
 		}
 		if err := a.enqueue(tx, c, sq, &store.Outgoing{Kind: outOther, Notify: true}, nil, &smp.ClientMessage{Body: e.append(nil)}); err != nil {

@@ -7,6 +7,24 @@ import (
 	"github.com/sotto-chat/sotto/store"
 )
 
+// Moved adds a notice that a queue of the conversation is on another relay.
+func (c *Chat) Moved(tx *store.Tx, connection int64, mine bool) error {
+	row, err := tx.ContactOf(connection)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	kind := KindPeerMoved
+	if mine {
+		kind = KindMoved
+	}
+	if err := c.notice(tx, row, kind, 1, c.now()); err != nil {
+		return err
+	}
+	return c.publishContact(tx, row)
+}
+
 // Sync adds a notice when messages can't be decrypted any more before the encryption is
 // synchronized again, and one when it is.
 func (c *Chat) Sync(tx *store.Tx, connection int64, from, to agent.SyncState) error {

@@ -105,6 +105,8 @@ const (
 	KindOutOfSync   ItemKind = "out of sync" // the encryption has to be synchronized again, or nothing can be read
 	KindSyncing     ItemKind = "syncing"     // new keys were sent for that
 	KindSynced      ItemKind = "synced"      // the encryption is in order again
+	KindMoved       ItemKind = "moved"       // messages for us wait on another relay now
+	KindPeerMoved   ItemKind = "peer moved"  // messages for the contact do
 )
 
 // ItemState tells what became of an item.

@@ -35,6 +35,7 @@ CREATE TABLE receive_queues (
     e2e_secret     BLOB,                           -- shared with the sender, once its confirmation came
     sender_key     BLOB,                           -- to be set with KEY, if the sender can't secure the queue
     last_message   BLOB    NOT NULL DEFAULT x'',   -- the relay's id of the last message that was stored
+    replaces       INTEGER NOT NULL DEFAULT 0,     -- the queue in whose place it was made
     link_id        BLOB,                           -- of a short link, with its key, the key that signs
     link_key       BLOB,                           -- its data, and the part of that that never changes
     link_root      BLOB,
@@ -53,7 +54,8 @@ CREATE TABLE send_queues (
     state          TEXT    NOT NULL,
     key            BLOB    NOT NULL,               -- secures the queue and authorizes our messages
     e2e_public     BLOB    NOT NULL,
-    e2e_secret     BLOB    NOT NULL
+    e2e_secret     BLOB    NOT NULL,
+    replaces       INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX send_queues_connection ON send_queues (connection);
 

@@ -1,0 +1,239 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/ratchet"
+	"github.com/sotto-chat/sotto/core/smp"
+	"github.com/sotto-chat/sotto/core/wire"
+	"github.com/sotto-chat/sotto/store"
+)
+
+// ErrRotating tells that a connection's queue is being moved already.
+var ErrRotating = errors.New("the queue is being moved already")
+
+// Rotate moves the queue that we receive from to another relay, while messages flow: a new queue is
+// made and offered to the other side, and the old one is deleted when a message came through the
+// new one (agent.md §13).
+func (a *Agent) Rotate(ctx context.Context, connection int64) error {
+	var used []wire.Server
+	err := a.cfg.DB.View(ctx, func(tx *store.Tx) error {
+		_, queues, err := a.rotatable(tx, connection)
+		for _, q := range queues {
+			server, err := wire.ParseServer(q.Server)
+			if err != nil {
+				return err
+			}
+			used = append(used, server)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	q, err := a.newQueue(ctx, used, smp.ModeMessaging, nil, nil)
+	if err != nil {
+		return fmt.Errorf("moving a queue: %w", err)
+	}
+	err = a.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+		c, queues, err := a.rotatable(tx, connection)
+		if err != nil {
+			return err
+		}
+		old := queues[0]
+		server, err := wire.ParseServer(old.Server)
+		if err != nil {
+			return err
+		}
+		q.row.Connection, q.row.Replaces, q.row.State = c.ID, old.ID, queueRotating
+		if err := tx.InsertReceiveQueue(&q.row); err != nil {
+			return err
+		}
+		offer := replacement{QueueURI{a.cfg.Versions.Client, q.address}, &QAddr{server, smp.ID(old.SenderID)}}
+		return a.sendOwn(tx, c, message{kind: kindAdd, add: []replacement{offer}}, false)
+	})
+	if err != nil {
+		return fmt.Errorf("moving a queue: %w", err)
+	}
+	return a.subscribe(&q.row)
+}
+
+// rotatable returns a connection whose queue can be moved, and its queues.
+func (a *Agent) rotatable(tx *store.Tx, connection int64) (*store.Connection, []*store.ReceiveQueue, error) {
+	c, err := tx.Connection(connection)
+	if err != nil {
+		return nil, nil, err
+	}
+	queues, err := tx.ReceiveQueuesOf(connection)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case State(c.State) != StateConnected || len(queues) == 0:
+		return nil, nil, ErrNotConnected
+	case !SyncState(c.Sync).sendable():
+		return nil, nil, ErrSync
+	case len(queues) > 1:
+		return nil, nil, ErrRotating
+	}
+	return c, queues, nil
+}
+
+// processAdd answers the offer of a new queue with our keys for it. Only the first offer counts.
+func (a *Agent) processAdd(d *delivery, add []replacement) error {
+	offer := add[0]
+	client, ok := a.cfg.Versions.Client.Agree(offer.queue.Versions)
+	if !ok || offer.replaced == nil {
+		return nil
+	}
+	queues, err := d.tx.SendQueuesOf(d.c.ID)
+	if err != nil {
+		return err
+	}
+	var old *store.SendQueue
+	for _, q := range queues {
+		server, err := wire.ParseServer(q.Server)
+		if err != nil {
+			return err
+		}
+		switch {
+		case smp.ID(q.SenderID) == offer.queue.SenderID && server.SameAs(offer.queue.Server):
+			return nil // it is there already
+		case q.State == queueRotating:
+			// The other side has made a new attempt; the queue of the last one is never used.
+			if err := d.tx.DeleteSendQueue(q.ID); err != nil {
+				return err
+			}
+		case smp.ID(q.SenderID) == offer.replaced.SenderID && server.SameAs(offer.replaced.Server):
+			old = q
+		}
+	}
+	if old == nil {
+		return nil
+	}
+	sq, err := a.newSendQueue(client, offer.queue.QueueAddress)
+	if err != nil {
+		return nil // its key can't be used
+	}
+	// In this exchange the recipient secures the queue, whatever its mode (agent.md §13).
+	sq.Connection, sq.State, sq.Replaces = d.c.ID, queueRotating, old.ID
+	if err := d.tx.InsertSendQueue(sq); err != nil {
+		return err
+	}
+	key := crypt.Ed25519Private(sq.Key)
+	defer key.Wipe()
+	// The field of the recipient's key carries the sender's here.
+	info := QueueInfo{client, offer.queue.QueueAddress}
+	info.DH = crypt.X25519Public(sq.E2EPublic)
+	return a.sendFrom(d, message{kind: kindKey, keys: []queueKey{{info, key.Public().DER()}}}, false)
+}
+
+// processKey takes the sender's keys for our new queue; the queue is secured before the answer
+// goes out.
+func (a *Agent) processKey(d *delivery, keys []queueKey) error {
+	k := keys[0]
+	q, err := a.findReceiveQueue(d, QAddr{k.queue.Server, k.queue.SenderID})
+	if err != nil || q == nil || q.State != queueRotating || q.E2ESecret != nil {
+		return err
+	}
+	if _, err := crypt.ParseAuthPublic(k.key); err != nil {
+		return nil
+	}
+	own := crypt.X25519Private(q.E2EKey)
+	defer own.Wipe()
+	secret, err := own.DH(k.queue.DH)
+	if err != nil {
+		return nil
+	}
+	defer secret.Wipe()
+	q.E2ESecret, q.SenderKey = append([]byte(nil), secret[:]...), k.key
+	if err := d.tx.SaveReceiveQueue(q); err != nil {
+		return err
+	}
+	server, err := wire.ParseServer(q.Server)
+	if err != nil {
+		return err
+	}
+	return a.sendFrom(d, message{kind: kindUse, use: []queueUse{{QAddr{server, smp.ID(q.SenderID)}, true}}}, false)
+}
+
+// processUse begins to send to the new queue too; the test in it ends the use of the old one.
+func (a *Agent) processUse(d *delivery, use []queueUse) error {
+	queues, err := d.tx.SendQueuesOf(d.c.ID)
+	if err != nil {
+		return err
+	}
+	for _, q := range queues {
+		server, err := wire.ParseServer(q.Server)
+		if err != nil {
+			return err
+		}
+		if q.State != queueRotating || smp.ID(q.SenderID) != use[0].queue.SenderID || !server.SameAs(use[0].queue.Server) {
+			continue
+		}
+		q.State = queueSecured
+		if err := d.tx.SaveSendQueue(q); err != nil {
+			return err
+		}
+		m := message{kind: kindTest, test: []QAddr{use[0].queue}}
+		if err := a.queueMessage(d.tx, d.c, []*store.SendQueue{q}, m, store.Outgoing{Kind: outTest}, ratchet.PQKeep); err != nil {
+			return err
+		}
+		return d.tx.SaveConnection(d.c)
+	}
+	return nil
+}
+
+// tested drops the queue in whose place the relay has taken a test.
+func (a *Agent) tested(tx *store.Tx, sq *store.SendQueue) error {
+	sq.State = queueActive
+	if err := tx.SaveSendQueue(sq); err != nil {
+		return err
+	}
+	if err := tx.DeleteSendQueue(sq.Replaces); err != nil {
+		return err
+	}
+	return a.cfg.Handler.Moved(tx, sq.Connection, false)
+}
+
+// moved deletes the queue in whose place a message has come, on the relay too.
+func (a *Agent) moved(d *delivery) error {
+	queues, err := d.tx.ReceiveQueuesOf(d.c.ID)
+	if err != nil {
+		return err
+	}
+	for _, old := range queues {
+		if old.ID != d.q.Replaces {
+			continue
+		}
+		if err := a.deleteReceiveQueue(d.tx, old); err != nil {
+			return err
+		}
+		if err := d.tx.DeleteReceiveQueue(old.ID); err != nil {
+			return err
+		}
+	}
+	d.q.Replaces, d.q.State = 0, queueActive
+	return a.cfg.Handler.Moved(d.tx, d.c.ID, true)
+}
+
+// findReceiveQueue returns the queue of the connection with an address, or nil.
+func (a *Agent) findReceiveQueue(d *delivery, addr QAddr) (*store.ReceiveQueue, error) {
+	queues, err := d.tx.ReceiveQueuesOf(d.c.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range queues {
+		server, err := wire.ParseServer(q.Server)
+		if err != nil {
+			return nil, err
+		}
+		if smp.ID(q.SenderID) == addr.SenderID && server.SameAs(addr.Server) {
+			return q, nil
+		}
+	}
+	return nil, nil
+}
