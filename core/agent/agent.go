@@ -191,6 +191,12 @@ type Config struct {
 	Network smp.Config
 	// Presets are the relays that short links may name by their host alone.
 	Presets []wire.Server
+	// Route returns the choice of private routing; with nil nothing is routed. Known tells whether a
+	// relay is one of our own, and ChooseProxy returns the relay of our own through which another
+	// one is to be reached. Both are needed with Route.
+	Route       func() Route
+	Known       func(server wire.Server) bool
+	ChooseProxy func(destination wire.Server) (Relay, error)
 	// PQ asks for post-quantum encryption.
 	PQ bool
 	// Versions caps the versions to speak; what is zero in it is not capped.
@@ -211,11 +217,14 @@ type Agent struct {
 	// exchange replaces the network in tests that replay a recorded conversation.
 	exchange func(server wire.Server, r smp.Request) (smp.Message, error)
 
+	routes routes
+
 	mu       sync.Mutex
 	closed   bool
 	sessions map[string]*relaySession
 	senders  map[int64]*sender // by send queue
 	joins    map[int64]bool    // connections with a join under way
+	draining map[int64]bool    // receive queues that are waited for to be empty
 }
 
 // New returns an agent, which does nothing before Start.
@@ -227,7 +236,7 @@ func New(cfg Config) *Agent {
 	if cfg.RetryQuota == (Retry{}) {
 		cfg.RetryQuota = retryQuota
 	}
-	a := &Agent{cfg: cfg, sessions: map[string]*relaySession{}, senders: map[int64]*sender{}, joins: map[int64]bool{}}
+	a := &Agent{cfg: cfg, sessions: map[string]*relaySession{}, senders: map[int64]*sender{}, joins: map[int64]bool{}, draining: map[int64]bool{}}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	return a
 }

@@ -73,12 +73,18 @@ func (a *Agent) do(ctx context.Context, server wire.Server, r smp.Request) (smp.
 	if a.exchange != nil {
 		return a.exchange(server, r)
 	}
+	ctx, cancel := context.WithTimeout(ctx, attempt)
+	defer cancel()
+	if proxy, fallback, ok := a.routed(server, r.Command); ok {
+		answer, direct, err := a.forward(ctx, server, r, proxy, fallback)
+		if !direct {
+			return answer, err
+		}
+	}
 	s, err := a.session(server)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, attempt)
-	defer cancel()
 	answer, err := s.session.Do(ctx, r)
 	if ctx.Err() != nil {
 		if down := s.reason(); down != nil {
@@ -164,8 +170,8 @@ func (a *Agent) watch(name string, s *relaySession) {
 // arrived stores a message and then acknowledges it.
 func (a *Agent) arrived(name string, s *relaySession, id smp.ID, msg smp.Msg) {
 	key, err := a.receive(name, id, msg)
-	if errors.Is(err, store.ErrNotFound) {
-		return // of a queue that is not ours any more
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, errDraining) {
+		return // of a queue that is not ours any more, or too early
 	}
 	if err != nil {
 		// It could not be stored. Subscribing again makes the relay deliver it again.

@@ -82,6 +82,11 @@ func (a *Agent) process(tx *store.Tx, q *store.ReceiveQueue, msg smp.Msg) error 
 	case known && env.Key != nil:
 		return drop("a confirmation that was answered before")
 	case known:
+		if q.Replaces != 0 {
+			if err := a.moved(d); err != nil {
+				return err
+			}
+		}
 		shared := crypt.Secret(q.E2ESecret)
 		defer shared.Wipe()
 		m, err := env.Open(&shared)
@@ -303,11 +308,6 @@ func (a *Agent) processMessage(d *delivery, m *smp.ClientMessage) error {
 	msg, err := parseMessage(plain)
 	if err != nil || msg.prevHash == nil && msg.number == 0 {
 		return d.tx.SaveConnection(d.c)
-	}
-	if d.q.Replaces != 0 {
-		if err := a.moved(d); err != nil {
-			return err
-		}
 	}
 	integrity, missing := a.check(d.c, msg)
 	plainHash := sha256.Sum256(plain)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
 	"github.com/sotto-chat/sotto/core/ratchet"
@@ -187,7 +188,65 @@ func (a *Agent) processUse(d *delivery, use []queueUse) error {
 	return nil
 }
 
-// tested drops the queue in whose place the relay has taken a test.
+// blocked tells whether the first message for a new queue has to wait: what was queued before it
+// for the old queue must be on its relay then, where the other side gets it first.
+func (a *Agent) blocked(tx *store.Tx, sq *store.SendQueue, o *store.Outgoing) (bool, error) {
+	if sq.Replaces == 0 || sq.State == queueActive {
+		return false, nil
+	}
+	first, err := tx.NextOutgoing(sq.Replaces)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && first.ID < o.ID, err
+}
+
+// errTesting tells that a message waits for the outcome of the test in a new queue.
+var errTesting = errors.New("agent: the new queue is being tested")
+
+// testPatience is how long messages wait for the test in a new queue before they go to the old one as
+// well. Without the wait a message could arrive by the old queue before the test, which has
+// the number before it.
+const testPatience = 30 * time.Second
+
+// testing tells whether a message for the old queue is to wait for the test in the new one.
+func (a *Agent) testing(tx *store.Tx, sq *store.SendQueue, o *store.Outgoing) (bool, error) {
+	queues, err := tx.SendQueuesOf(sq.Connection)
+	if err != nil {
+		return false, err
+	}
+	for _, q := range queues {
+		if q.Replaces != sq.ID || q.State != queueSecured {
+			continue
+		}
+		test, err := tx.NextOutgoing(q.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			return false, nil
+		}
+		return err == nil && test.ID < o.ID && a.cfg.Now().Sub(test.Created) < testPatience, err
+	}
+	return false, nil
+}
+
+// errBlocked tells that what waits for a queue has to wait for what waits for another one.
+var errBlocked = errors.New("agent: the old queue comes first")
+
+// unblock wakes the queues that wait for this one.
+func (a *Agent) unblock(tx *store.Tx, sq *store.SendQueue) error {
+	queues, err := tx.SendQueuesOf(sq.Connection)
+	if err != nil {
+		return err
+	}
+	for _, q := range queues {
+		if q.Replaces == sq.ID {
+			tx.AfterCommit(func() { a.wake(q.ID) })
+		}
+	}
+	return nil
+}
+
+// tested drops the queue in whose place the relay has taken a test. What still waits for it waits
+// for the new queue too.
 func (a *Agent) tested(tx *store.Tx, sq *store.SendQueue) error {
 	sq.State = queueActive
 	if err := tx.SaveSendQueue(sq); err != nil {
@@ -199,21 +258,90 @@ func (a *Agent) tested(tx *store.Tx, sq *store.SendQueue) error {
 	return a.cfg.Handler.Moved(tx, sq.Connection, false)
 }
 
-// moved deletes the queue in whose place a message has come, on the relay too.
+// errDraining tells that a message has come through a new queue while the old one may still have
+// earlier ones. It is delivered again when these are here.
+var errDraining = errors.New("agent: the old queue is not empty yet")
+
+// Draining gives a relay that does not answer up after drainAttempts of drainTimeout each: that a
+// relay is gone can be the reason for leaving it. What waits there is reported as missing then.
+const (
+	drainAttempts = 3
+	drainTimeout  = 20 * time.Second
+)
+
+// drain waits until nothing is left in the queue in whose place another one is, and deletes it.
+// Then the other one delivers.
+func (a *Agent) drain(old, replacing *store.ReceiveQueue) {
+	a.mu.Lock()
+	running := a.draining[old.ID]
+	a.draining[old.ID] = true
+	a.mu.Unlock()
+	if running {
+		return
+	}
+	a.goRun(func() {
+		defer func() {
+			a.mu.Lock()
+			delete(a.draining, old.ID)
+			a.mu.Unlock()
+		}()
+		for failures := 0; failures < drainAttempts; {
+			empty, err := a.empty(old)
+			if err != nil {
+				failures++
+			} else if empty {
+				break
+			}
+			if !a.pause(a.cfg.RetrySend.First) {
+				return
+			}
+		}
+		err := a.update(func(tx *store.Tx) error {
+			if err := a.deleteReceiveQueue(tx, old); err != nil {
+				return err
+			}
+			return tx.DeleteReceiveQueue(old.ID)
+		})
+		if err == nil {
+			_ = a.subscribe(replacing) // its relay address was used before
+		}
+	})
+}
+
+// empty tells whether a queue has no messages, which is true of one that does not exist.
+func (a *Agent) empty(q *store.ReceiveQueue) (bool, error) {
+	server, err := wire.ParseServer(q.Server)
+	if err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(a.ctx, drainTimeout)
+	defer cancel()
+	key := crypt.Ed25519Private(q.Key)
+	answer, err := a.command(ctx, server, smp.ID(q.RecipientID), &key, smp.Que{})
+	if errors.Is(err, smp.ErrAuth) {
+		return true, nil
+	} else if err != nil {
+		return false, err
+	}
+	info, ok := answer.(smp.Info)
+	if !ok {
+		return false, errUnexpected
+	}
+	return info.Size == 0, nil
+}
+
+// moved is called when a message comes through a queue that was made in the place of another one. The
+// other one must be empty by then, or its messages would come too late.
 func (a *Agent) moved(d *delivery) error {
 	queues, err := d.tx.ReceiveQueuesOf(d.c.ID)
 	if err != nil {
 		return err
 	}
 	for _, old := range queues {
-		if old.ID != d.q.Replaces {
-			continue
-		}
-		if err := a.deleteReceiveQueue(d.tx, old); err != nil {
-			return err
-		}
-		if err := d.tx.DeleteReceiveQueue(old.ID); err != nil {
-			return err
+		if old.ID == d.q.Replaces {
+			replacing := *d.q
+			a.drain(old, &replacing)
+			return errDraining
 		}
 	}
 	d.q.Replaces, d.q.State = 0, queueActive

@@ -212,10 +212,16 @@ func (a *Agent) deliver(queue int64) (*store.Outgoing, error) {
 		if sq, err = tx.SendQueue(queue); err != nil {
 			return err
 		}
+		if wait, err := a.blocked(tx, sq, o); err != nil || wait {
+			return errors.Join(err, errBlocked)
+		}
+		if wait, err := a.testing(tx, sq, o); err != nil || wait {
+			return errors.Join(err, errTesting)
+		}
 		rqs, err = tx.ReceiveQueuesOf(o.Connection)
 		return err
 	})
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, errBlocked) {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
@@ -232,11 +238,11 @@ func (a *Agent) deliver(queue int64) (*store.Outgoing, error) {
 	case errors.Is(err, smp.ErrQuota) && o.Kind != outConfirmation && o.Kind != outRequest && age <= expireQuota:
 		return o, err
 	case errors.Is(err, smp.ErrAuth):
-		return o, a.giveUp(o, ErrQueueGone)
+		return o, a.giveUp(sq, o, ErrQueueGone)
 	case errors.Is(err, smp.ErrQuota), permanent(err):
-		return o, a.giveUp(o, err)
+		return o, a.giveUp(sq, o, err)
 	case age > expireMessage:
-		return o, a.giveUp(o, fmt.Errorf("%w: %w", ErrExpired, err))
+		return o, a.giveUp(sq, o, fmt.Errorf("%w: %w", ErrExpired, err))
 	}
 	return o, err
 }
@@ -300,6 +306,9 @@ func (a *Agent) delivered(sq *store.SendQueue, o *store.Outgoing) error {
 		if err := tx.DeleteOutgoing(o.ID); err != nil {
 			return err
 		}
+		if err := a.unblock(tx, sq); err != nil {
+			return err
+		}
 		c, err := tx.Connection(o.Connection)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -332,9 +341,12 @@ func (a *Agent) delivered(sq *store.SendQueue, o *store.Outgoing) error {
 }
 
 // giveUp forgets a message that can't be sent.
-func (a *Agent) giveUp(o *store.Outgoing, reason error) error {
+func (a *Agent) giveUp(sq *store.SendQueue, o *store.Outgoing, reason error) error {
 	return a.update(func(tx *store.Tx) error {
 		if err := tx.DeleteOutgoing(o.ID); err != nil {
+			return err
+		}
+		if err := a.unblock(tx, sq); err != nil {
 			return err
 		}
 		switch o.Kind {

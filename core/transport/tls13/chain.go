@@ -22,9 +22,9 @@ const (
 
 var oidKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 15}
 
-// verifyChain checks the server's chain (smp-transport.md §2) and returns the leaf's key. The
+// VerifyChain checks the chain of a relay, leaf first (smp-transport.md §2), and returns the leaf's key. The
 // fingerprint decides alone who the server is; all else has to be in order too.
-func verifyChain(chain [][]byte, fingerprint [32]byte, now time.Time) (crypt.PublicKey, error) {
+func VerifyChain(chain [][]byte, fingerprint [32]byte, now time.Time) (crypt.PublicKey, error) {
 	if len(chain) < minChain {
 		return nil, &CertificateError{len(chain), "is missing", alertCertificateRequired}
 	}

@@ -85,9 +85,9 @@ func FuzzMessages(f *testing.F) {
 			if len(chain) == 0 || len(chain) > maxChain {
 				t.Errorf("%d certificates", len(chain))
 			}
-			verifyChain(chain, fingerprint, testTime)
+			VerifyChain(chain, fingerprint, testTime)
 			if len(chain) >= minChain { // also with an identity that is known
-				key, err := verifyChain(chain, crypt.Fingerprint(chain[1]), testTime)
+				key, err := VerifyChain(chain, crypt.Fingerprint(chain[1]), testTime)
 				if (err == nil) != (key != nil) {
 					t.Errorf("key %v with error %v", key, err)
 				}

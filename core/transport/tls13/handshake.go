@@ -231,7 +231,7 @@ func (h *handshake) readServerFlight(serverSecret []byte) (request *certificateR
 	if c.chain, err = parseCertificate(raw[messageHeader:]); err != nil {
 		return nil, err
 	}
-	if c.serverKey, err = verifyChain(c.chain, h.config.Fingerprint, h.config.Time()); err != nil {
+	if c.serverKey, err = VerifyChain(c.chain, h.config.Fingerprint, h.config.Time()); err != nil {
 		return nil, err
 	}
 	h.transcript.Write(raw)
