@@ -1,0 +1,56 @@
+# make run    installs what is missing, builds Sotto and opens it
+# make test   installs what is missing and runs all tests
+# make demo   opens two windows that share a relay on this computer
+# make bench  prints the benchmarks
+# make build  puts sotto, sotto-cli and sotto-relay into bin/
+
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.PHONY: run demo build test check bench setup setup-test clean
+
+GO = $(shell packaging/go.sh)
+# All but the window itself builds without cgo.
+PURE = $(shell $(GO) list ./... | grep -v /cmd/sotto$$)
+# The packages that start goroutines.
+RACE = ./core/... ./store/...
+
+run: setup
+	$(MAKE) bin/sotto
+	bin/sotto
+
+demo: setup
+	$(MAKE) bin/sotto
+	bin/sotto --demo
+
+build: setup
+	$(MAKE) bin/sotto bin/sotto-cli bin/sotto-relay
+
+.PHONY: bin/sotto bin/sotto-cli bin/sotto-relay
+bin/sotto:
+	$(GO) build -trimpath -ldflags "-s -w" -o $@ ./cmd/sotto
+bin/sotto-cli bin/sotto-relay:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o $@ ./cmd/$(@F)
+
+test: setup-test
+	$(MAKE) check
+	CGO_ENABLED=0 $(GO) test $(PURE)
+	CGO_ENABLED=1 $(GO) test -race -short $(RACE)
+	CGO_ENABLED=1 $(GO) test -count=1 ./cmd/sotto
+
+# check looks at the code without running it.
+check:
+	@unformatted=$$($(GO) list -f '{{.Dir}}' ./... | xargs $$($(GO) env GOROOT)/bin/gofmt -l); \
+	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+bench: setup-test
+	CGO_ENABLED=0 $(GO) test -run '^$$' -bench . $(PURE)
+
+setup:
+	@packaging/setup.sh
+setup-test:
+	@packaging/setup.sh test
+
+clean:
+	rm -rf bin

@@ -1,0 +1,36 @@
+#!/bin/sh
+# Installs what building (and with "test" as argument, testing) Sotto needs on Debian and Ubuntu.
+# Asks nothing when root; otherwise through sudo. Does nothing when nothing is missing.
+set -eu
+
+build="gcc pkg-config libgl1-mesa-dev xorg-dev libwayland-dev libxkbcommon-dev ca-certificates"
+run="libgl1-mesa-dri xdg-utils"
+test="xvfb xdotool openbox imagemagick tesseract-ocr openssl git xclip fonts-dejavu-core"
+
+packages="$build $run"
+[ "${1:-}" = test ] && packages="$packages $test"
+
+missing=""
+for p in $packages; do
+	case $(dpkg-query -W -f '${Status}' "$p" 2>/dev/null || true) in
+	"install ok installed") ;;
+	*) missing="$missing $p" ;;
+	esac
+done
+command -v go >/dev/null 2>&1 || [ -x /usr/local/go/bin/go ] || missing="$missing golang-go"
+[ -z "$missing" ] && exit 0
+
+if ! command -v apt-get >/dev/null 2>&1; then
+	echo "Sotto needs these packages, which apt-get could install on Debian or Ubuntu:$missing" >&2
+	exit 1
+fi
+as_root=""
+if [ "$(id -u)" != 0 ]; then
+	command -v sudo >/dev/null 2>&1 || { echo "To install$missing, run this as root." >&2; exit 1; }
+	as_root=sudo
+fi
+echo "Installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get update -qq || echo "The package list could not be updated; going on with the one that is here." >&2
+# shellcheck disable=SC2086 # the list is meant to be split
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing

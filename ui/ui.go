@@ -1,0 +1,190 @@
+// Package ui is the window: what a person sees of Sotto, and what happens when they click and type.
+//
+//	w := ui.New(app, app.NewWindow("Sotto"), ui.Options{Core: c})
+//	app.Run()
+//	w.Close()
+//
+// The package knows package core and no protocol. Its state lives on the toolkit's main goroutine and is touched nowhere else.
+// What may take time goes elsewhere: what reads and writes the database of a profile to one goroutine that does it in order
+// (ordered), what waits for the network or derives keys to goroutines of its own (apart). Both bring their results back to the
+// main goroutine. Changes come as events of core and are applied there too.
+//
+// Words for people are made here: errors become sentences in words.go, and all texts go through the toolkit's lang package,
+// see package assets for how to translate them.
+package ui
+
+import (
+	"context"
+	"image"
+	"sync"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/lang"
+
+	"github.com/sotto-chat/sotto/core"
+	"github.com/sotto-chat/sotto/ui/theme"
+	"github.com/sotto-chat/sotto/ui/widget"
+)
+
+// The first and the smallest size of the window, in pixels at scale 1.
+const (
+	firstWidth, firstHeight       float32 = 1100, 720
+	smallestWidth, smallestHeight float32 = 420, 520
+)
+
+// Options say what a Window works with. Only Core is needed.
+type Options struct {
+	Core *core.Core
+	// Version of the program, as shown to people.
+	Version string
+	// Relays are the addresses that were given at the start in place of what profiles have chosen; they are only shown.
+	Relays []string
+	// Clipboard returns the picture in the clipboard, or nil if there is none. It may take a while.
+	Clipboard func() image.Image
+
+	Now func() time.Time // time.Now if nil
+	Do  func(func())     // runs a function on the main goroutine soon; fyne.Do if nil
+}
+
+// Window is the window and all that is in it. Its methods are called on the main goroutine.
+type Window struct {
+	app   fyne.App
+	win   fyne.Window
+	core  *core.Core
+	opt   Options
+	theme *theme.Theme
+
+	// What goes on beside the main goroutine.
+	ctx       context.Context // ends with the window
+	cancel    context.CancelFunc
+	unlisten  func()
+	queue     queue
+	tasks     sync.WaitGroup
+	closeOnce sync.Once
+
+	profiles []core.ProfileInfo
+	profile  *core.Profile // the one that is shown, nil if there is none that is open
+	contacts []core.Contact
+	relays   []core.RelayStatus // of profile, as far as it has sessions with them
+
+	inFront  bool // the window has the keyboard
+	notified map[notice]bool
+
+	root     *fyne.Container // holds the screen that is shown
+	size     fyne.Size
+	starting *start           // the first start, nil afterwards
+	main     *mainScreen      // nil during the first start
+	adder    *newConversation // the dialog that is open, or nil
+}
+
+// New fills a window, shows it and returns. The app runs until the window is closed.
+func New(app fyne.App, win fyne.Window, o Options) *Window {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Do == nil {
+		o.Do = fyne.Do
+	}
+	w := &Window{app: app, win: win, core: o.Core, opt: o, notified: make(map[notice]bool)}
+	w.ctx, w.cancel = context.WithCancel(context.Background())
+	w.queue.start()
+
+	look := o.Core.Appearance()
+	w.theme = theme.New(theme.ParseMode(look.Theme))
+	app.Settings().SetTheme(w.theme)
+
+	events, unlisten := o.Core.Subscribe(1024)
+	w.unlisten = unlisten
+	w.tasks.Add(1)
+	go w.listen(events)
+
+	w.root = container.New(&rootLayout{resized: func(size fyne.Size) { w.size = size }})
+	win.SetPadded(false)
+	win.SetContent(widget.NewTooltipLayer(w.root))
+	win.SetOnClosed(w.closed)
+	win.SetOnDropped(func(_ fyne.Position, files []fyne.URI) { w.dropped(files) })
+	w.addShortcuts(win.Canvas())
+	app.Lifecycle().SetOnEnteredForeground(func() { w.setInFront(true) })
+	app.Lifecycle().SetOnExitedForeground(func() { w.setInFront(false) })
+	w.inFront = true
+
+	w.profiles = o.Core.Profiles()
+	if len(w.profiles) == 0 {
+		w.showStart()
+	} else {
+		w.showMain()
+	}
+
+	size := fyne.NewSize(max(look.Width, smallestWidth), max(look.Height, smallestHeight))
+	if look.Width <= 0 || look.Height <= 0 {
+		size = fyne.NewSize(firstWidth, firstHeight)
+	}
+	win.Resize(size)
+	win.Show()
+	return w
+}
+
+// Close ends everything that goes on and waits for it. The core can be closed afterwards.
+func (w *Window) Close() {
+	w.closed()
+	w.queue.stop()
+	w.tasks.Wait()
+}
+
+// closed keeps what was typed and the size of the window, and lets nothing more reach the window.
+func (w *Window) closed() {
+	w.closeOnce.Do(func() {
+		if w.main != nil {
+			w.main.content.closed()
+		}
+		if look := w.core.Appearance(); w.size.Width > 0 && (look.Width != w.size.Width || look.Height != w.size.Height) {
+			look.Width, look.Height = w.size.Width, w.size.Height
+			_ = w.core.SetAppearance(look) // if it can't be kept, the size is that of the time before
+		}
+		w.unlisten()
+		w.cancel()
+	})
+}
+
+// show puts a screen into the window.
+func (w *Window) show(screen fyne.CanvasObject) {
+	w.root.Objects = []fyne.CanvasObject{screen}
+	w.root.Refresh()
+}
+
+// setTitle names the window after the profile that is shown, so that two windows can be told apart.
+func (w *Window) setTitle() {
+	title := lang.L("Sotto")
+	if w.profile != nil {
+		title = lang.L("{{.Name}} – Sotto", map[string]any{"Name": w.profile.Name()})
+	}
+	w.win.SetTitle(title)
+}
+
+// rootLayout gives its object the whole window and tells the size of the window.
+type rootLayout struct{ resized func(fyne.Size) }
+
+func (l *rootLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	l.resized(size)
+	for _, o := range objects {
+		o.Resize(size)
+	}
+}
+
+func (l *rootLayout) MinSize([]fyne.CanvasObject) fyne.Size {
+	return fyne.NewSize(smallestWidth, smallestHeight)
+}
+
+// ShowFailure fills a window that tells why the program can't start.
+func ShowFailure(app fyne.App, win fyne.Window, err error) {
+	app.Settings().SetTheme(theme.New(theme.FollowSystem))
+	text := sentence(err)
+	win.SetPadded(false)
+	win.SetContent(widget.NewTooltipLayer(widget.NewSurface(theme.ColorBackground,
+		widget.NewEmptyState("warning", lang.L("Sotto can't start"), text, lang.L("Close"), win.Close))))
+	win.Resize(fyne.NewSize(smallestWidth, smallestHeight))
+	win.CenterOnScreen()
+	win.Show()
+}
