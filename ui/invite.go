@@ -51,6 +51,9 @@ type newConversation struct {
 	problem *widget.Note
 	plan    *fyne.Container
 
+	next     func() // what Enter does in the field, nil for nothing
+	stopLook func() // ends looking a link up
+
 	problemText string // what problem shows
 	read        int    // counts what was read, so that the last one wins
 }
@@ -66,6 +69,9 @@ func (w *Window) newConversation(link string) {
 	d.buildPaste()
 	d.dialog = newDialog(lang.L("New conversation"), pageWidth, widget.NewColumn(18, d.tabs, d.holder))
 	d.dialog.OnClosed = func() {
+		if d.stopLook != nil {
+			d.stopLook()
+		}
 		w.adder = nil
 		if d.cancel != nil {
 			d.cancel()
@@ -259,6 +265,13 @@ func (d *newConversation) buildPaste() {
 		d.pastePicture()
 		return true
 	}
+	d.entry.OnKey = func(ev *fyne.KeyEvent) bool {
+		if (ev.Name == fyne.KeyReturn || ev.Name == fyne.KeyEnter) && d.next != nil {
+			d.next()
+			return true
+		}
+		return ev.Name == fyne.KeyReturn || ev.Name == fyne.KeyEnter
+	}
 	d.problem = widget.NewNote(widget.ToneDanger, "")
 	d.plan = container.NewStack()
 	paste := widget.NewButton(lang.L("Paste"), widget.ButtonSecondary, d.pasteAny)
@@ -269,8 +282,12 @@ func (d *newConversation) buildPaste() {
 	d.paste = widget.NewColumn(14, d.entry, widget.NewFlow(theme.Grid, paste, file), hint, d.problem, d.plan)
 }
 
-// offer fills in the link that is in the clipboard anyway, if it is not one's own.
+// offer fills in the link that is in the clipboard anyway, if it is not one's own. Only a full link
+// can be looked at without asking a relay, which nobody has asked for yet.
 func (d *newConversation) offer(text string) {
+	if !strings.Contains(text, "/invitation#") {
+		return
+	}
 	number := d.read
 	ordered(d.w, func(ctx context.Context) (core.Plan, error) { return d.profile.Plan(ctx, text) }, func(plan core.Plan, err error) {
 		if err == nil && !plan.Own && number == d.read && d.entry.Text == "" && d.w.adder == d {
@@ -380,6 +397,7 @@ func (d *newConversation) fail(text string) {
 
 // setPlan shows what opening the link would do, or nothing.
 func (d *newConversation) setPlan(o fyne.CanvasObject) {
+	d.next = nil
 	d.plan.Objects = nil
 	if o != nil {
 		d.plan.Objects = []fyne.CanvasObject{o}
@@ -393,17 +411,39 @@ func (d *newConversation) setPlan(o fyne.CanvasObject) {
 func (d *newConversation) look(text string) {
 	d.read++
 	number := d.read
+	if d.stopLook != nil {
+		d.stopLook()
+	}
+	d.tell(widget.ToneDanger, "")
+	d.setPlan(nil)
 	if strings.TrimSpace(text) == "" {
-		d.tell(widget.ToneDanger, "")
-		d.setPlan(nil)
 		return
 	}
-	ordered(d.w, func(ctx context.Context) (core.Plan, error) { return d.profile.Plan(ctx, text) }, func(plan core.Plan, err error) {
+	// A short link is looked up on its relay, which takes a moment or fails.
+	patience := time.AfterFunc(lookPatience, func() {
+		d.w.later(func() {
+			if number == d.read && d.w.adder == d {
+				d.tell(widget.ToneInfo, lang.L("Looking the link up…"))
+			}
+		})
+	})
+	d.stopLook = apart(d.w, func(ctx context.Context) (core.Plan, error) {
+		ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+		defer cancel()
+		return d.profile.Plan(ctx, text)
+	}, func(plan core.Plan, err error) {
+		patience.Stop()
 		if number == d.read && d.w.adder == d {
 			d.showPlan(text, plan, err)
 		}
 	})
 }
+
+// How long looking a link up takes before it is told, and at the most.
+const (
+	lookPatience = 300 * time.Millisecond
+	lookTimeout  = 30 * time.Second
+)
 
 // showPlan tells what opening a link would do, and offers it.
 func (d *newConversation) showPlan(text string, plan core.Plan, err error) {
@@ -419,12 +459,14 @@ func (d *newConversation) showPlan(text string, plan core.Plan, err error) {
 	title := widget.NewLabel(lang.L("One-time invitation"), theme.TextBody)
 	title.Bold = true
 	if known := plan.Known; known != nil && known.State != chat.ContactFailed {
-		open := widget.NewButton(lang.L("Open conversation"), widget.ButtonPrimary, func() {
+		show := func() {
 			d.dialog.Close()
 			d.w.openContact(known.ID)
-		})
+		}
+		open := widget.NewButton(lang.L("Open conversation"), widget.ButtonPrimary, show)
 		d.setPlan(planCard(title, widget.NewHint(lang.L("You have opened this link before. It leads to {{.Name}}.",
 			map[string]any{"Name": d.w.contactName(known)})), buttonRow(open)))
+		d.next = show
 		return
 	}
 	relay := ""
@@ -435,6 +477,7 @@ func (d *newConversation) showPlan(text string, plan core.Plan, err error) {
 	d.setPlan(planCard(title,
 		widget.NewHint(lang.L("It connects you with who made it, through the relay {{.Relay}}, which will see your network address.", map[string]any{"Relay": relay})),
 		widget.NewHint(lang.L("You will be seen as {{.Name}}.", map[string]any{"Name": d.profile.Name()})), buttonRow(connect)))
+	d.next = func() { d.connect(text) }
 }
 
 func planCard(objects ...fyne.CanvasObject) fyne.CanvasObject {

@@ -234,7 +234,7 @@ func TestWrongLinks(t *testing.T) {
 	} {
 		b.adder.entry.SetText("")
 		b.adder.look(text)
-		b.settle()
+		b.wait("the refusal", func() bool { return !b.adder.problem.Hidden })
 		if b.adder.problem.Hidden || len(b.adder.plan.Objects) > 0 {
 			t.Errorf("%.40q is not refused", text)
 		}
@@ -252,6 +252,22 @@ func TestLinkInSearchField(t *testing.T) {
 	if b.main.search.Entry.Text != "" {
 		t.Error("the link is still in the search field")
 	}
+}
+
+// Enter in the field does what the button of the plan does, and nothing without a plan.
+func TestEnterConnects(t *testing.T) {
+	b := newBench(t, theme.Light, "Alice")
+	b.newConversation("hello")
+	enter := &fyne.KeyEvent{Name: fyne.KeyReturn}
+	b.wait("the refusal", func() bool { return !b.adder.problem.Hidden })
+	b.adder.entry.TypedKey(enter)
+	if b.adder.entry.Text != "hello" {
+		t.Errorf("Enter changed the text to %q", b.adder.entry.Text)
+	}
+	b.adder.entry.SetText(exampleLink)
+	b.wait("the plan", func() bool { return b.adder.next != nil })
+	b.adder.entry.TypedKey(enter)
+	b.wait("the contact", func() bool { return len(b.contacts) == 1 && b.contacts[0].State == chat.ContactConnecting })
 }
 
 func TestCodeInPictureFile(t *testing.T) {
