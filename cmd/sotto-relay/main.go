@@ -3,9 +3,12 @@
 //	sotto-relay init --data DIR [--host HOST]... [--port PORT] [--password PASSWORD]
 //	sotto-relay start --data DIR [--listen ADDRESS]
 //	sotto-relay address --data DIR [--host HOST]...
+//	sotto-relay control --data DIR status|block|unblock|delete [QUEUE]
+//	sotto-relay bench --relay ADDRESS [--connections N] [--seconds S]
 //
 // init makes the relay's folder and prints the address to give to clients. start runs the
-// relay until it gets SIGINT or SIGTERM.
+// relay until it gets SIGINT or SIGTERM; control talks with it through a socket in its folder.
+// bench loads any relay and prints how fast it is.
 package main
 
 import (
@@ -18,10 +21,12 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
 	"github.com/sotto-chat/sotto/core/relay"
+	"github.com/sotto-chat/sotto/core/transport"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
@@ -39,14 +44,51 @@ Usage:
   sotto-relay start --data DIR [--listen ADDRESS]
       Runs the relay until it is told to stop (Ctrl-C or SIGTERM) and prints its
       address when it is ready.
-      --listen           address and port, :5223 or the port of the relay's address
-      --message-days     days after which messages are deleted, 21
-      --queue-days       days without use after which queues are deleted, 0 for never
-      --max-connections  connections at a time, 20000
-      --no-new-queues    serve the queues that there are, and create none
+      --listen                      address and port, :5223 or the port of the
+                                    relay's address
+      --message-days                days after which messages are deleted, 21
+      --queue-days                  days without use after which queues are deleted,
+                                    0 for never
+      --no-new-queues               serve the queues that there are, and create none
+      --metrics 127.0.0.1:PORT      counters for Prometheus at /metrics, off by default;
+                                    nothing in them is about one queue or address
+    Limits, -1 for none:
+      --max-connections             connections at a time, 20000
+      --max-connections-per-source  of one IPv4 address or IPv6 /64, 2000; connections
+                                    from this machine (an onion service) don't count
+      --max-queues                  queues that there are, 10000000
+      --new-queues-per-minute       that one connection creates, 600; more have to wait
+      --commands-per-second         of one connection, 5000; more have to wait
+    Private routing (clients send to other relays through this one; who may create
+    queues may do that):
+      --no-proxy                    refuse it
+      --proxy-private               connect to relays with private and loopback addresses,
+                                    too. Without it nobody can reach into the network
+                                    that this machine is in
+      --socks ADDRESS               SOCKS5 proxy for onion hosts, such as Tor's
+                                    127.0.0.1:9050
 
   sotto-relay address --data DIR [--host HOST]...
       Prints the relay's address.
+
+  sotto-relay control --data DIR COMMAND
+      Controls the relay that runs in the folder DIR, through a socket in it.
+      status                   prints the counters of the relay
+      status QUEUE             prints the state of a queue
+      block QUEUE --reason spam|content [--notice TIME]
+                               refuses commands on a queue and tells clients why; TIME
+                               (such as 720h, or forever) is how long they show it
+      unblock QUEUE            takes that back
+      delete QUEUE             deletes a queue and its messages
+      QUEUE is the id in a link, after the last / and before the #.
+
+  sotto-relay bench --relay ADDRESS [--connections N] [--seconds S] [--pid PID]
+      Loads a relay, this one or any other of the network, and prints handshakes, new
+      queues and messages per second, and how long messages take. It makes queues of its
+      own and deletes them, and stops by itself. Ask before you load somebody's relay.
+      --connections  at a time, 16: half of them send, half receive
+      --seconds      for messages, 8; as much again for the rest
+      --pid          of a relay on this machine, to print the CPU time that it needs
 `
 
 // defaultPort is the port of relays whose address has none (encoding.md §6).
@@ -81,6 +123,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return start(ctx, args, stdout, stderr)
 	case "address":
 		return printAddress(args, stdout, stderr)
+	case "control":
+		return control(ctx, args, stdout, stderr)
+	case "bench":
+		return bench(ctx, args, stdout, stderr)
 	case "help", "-h", "-help", "--help":
 		_, err := io.WriteString(stdout, usage)
 		return err
@@ -94,21 +140,33 @@ type hosts []string
 func (h *hosts) String() string     { return fmt.Sprint(*h) }
 func (h *hosts) Set(v string) error { *h = append(*h, v); return nil }
 
-// parse reads the flags of a command, which all have --data.
-func parse(name string, args []string, stderr io.Writer, add func(*flag.FlagSet)) (dir string, err error) {
+func newFlags(name string, stderr io.Writer) *flag.FlagSet {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.Usage = func() {}
+	return f
+}
+
+// parseFlags reads flags that nothing may follow.
+func parseFlags(f *flag.FlagSet, args []string) error {
+	if f.Parse(args) != nil {
+		return errUsage
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("%q is not expected here: %w", f.Arg(0), errUsage)
+	}
+	return nil
+}
+
+// parse reads the flags of a command that has --data.
+func parse(name string, args []string, stderr io.Writer, add func(*flag.FlagSet)) (dir string, err error) {
+	f := newFlags(name, stderr)
 	f.StringVar(&dir, "data", "", "")
 	add(f)
-	switch err := f.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return "", errUsage
-	case err != nil:
-		return "", errUsage
-	case f.NArg() > 0:
-		return "", fmt.Errorf("%q is not expected here: %w", f.Arg(0), errUsage)
-	case dir == "":
+	if err := parseFlags(f, args); err != nil {
+		return "", err
+	}
+	if dir == "" {
 		return "", fmt.Errorf("--data is missing, the folder of the relay: %w", errUsage)
 	}
 	return dir, nil
@@ -154,32 +212,77 @@ func show(w io.Writer, address wire.Server, password string) error {
 	return err
 }
 
-func start(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
-	config := relay.Config{Log: slog.New(slog.NewTextHandler(stderr, nil))}
-	var listen string
+// startOptions are the flags of start.
+type startOptions struct {
+	config                relay.Config
+	listen, metrics       string
+	socks                 string
+	noProxy, proxyPrivate bool
+}
+
+func parseStart(args []string, stderr io.Writer) (dir string, o startOptions, err error) {
 	var messageDays, queueDays int
-	dir, err := parse("start", args, stderr, func(f *flag.FlagSet) {
-		f.StringVar(&listen, "listen", "", "")
+	c := &o.config
+	dir, err = parse("start", args, stderr, func(f *flag.FlagSet) {
+		f.StringVar(&o.listen, "listen", "", "")
 		f.IntVar(&messageDays, "message-days", 0, "")
 		f.IntVar(&queueDays, "queue-days", 0, "")
-		f.IntVar(&config.MaxConnections, "max-connections", 0, "")
-		f.BoolVar(&config.NoNewQueues, "no-new-queues", false, "")
+		f.IntVar(&c.MaxConnections, "max-connections", 0, "")
+		f.IntVar(&c.MaxConnectionsPerSource, "max-connections-per-source", 0, "")
+		f.IntVar(&c.MaxQueues, "max-queues", 0, "")
+		f.IntVar(&c.NewQueuesPerMinute, "new-queues-per-minute", 0, "")
+		f.IntVar(&c.CommandsPerSecond, "commands-per-second", 0, "")
+		f.BoolVar(&c.NoNewQueues, "no-new-queues", false, "")
+		f.StringVar(&o.metrics, "metrics", "", "")
+		f.BoolVar(&o.noProxy, "no-proxy", false, "")
+		f.BoolVar(&o.proxyPrivate, "proxy-private", false, "")
+		f.StringVar(&o.socks, "socks", "", "")
 	})
+	if err != nil {
+		return "", o, err
+	}
+	if messageDays < 0 || queueDays < 0 {
+		return "", o, fmt.Errorf("a number of days can't be negative: %w", errUsage)
+	}
+	const day = 24 * time.Hour
+	c.MessageTTL, c.QueueTTL = time.Duration(messageDays)*day, time.Duration(queueDays)*day
+	if !o.noProxy {
+		out := &outbound{private: o.proxyPrivate, lookup: net.DefaultResolver.LookupNetIP}
+		if o.socks != "" {
+			out.socks = &transport.Proxy{Address: o.socks}
+		}
+		c.Dial = out.dial
+	}
+	return dir, o, nil
+}
+
+// gcPercent makes the relay collect garbage a little earlier than usual: for a small machine
+// memory is what limits the number of connections. The variable GOGC overrides it.
+const gcPercent = 50
+
+func start(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	dir, o, err := parseStart(args, stderr)
 	if err != nil {
 		return err
 	}
-	if messageDays < 0 || queueDays < 0 || config.MaxConnections < 0 {
-		return fmt.Errorf("a limit can't be negative: %w", errUsage)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
-	const day = 24 * time.Hour
-	config.MessageTTL, config.QueueTTL = time.Duration(messageDays)*day, time.Duration(queueDays)*day
-
-	r, err := relay.Open(dir, config)
+	o.config.Log = slog.New(slog.NewTextHandler(stderr, nil))
+	var metrics net.Listener
+	if o.metrics != "" {
+		if metrics, err = listenMetrics(o.metrics); err != nil {
+			return err
+		}
+		defer metrics.Close()
+	}
+	r, err := relay.Open(dir, o.config)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	address := r.Address()
+	listen := o.listen
 	if listen == "" {
 		listen = ":" + defaultPort
 		if address.Port != "" {
@@ -190,6 +293,20 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
+	defer l.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if wait, err := serveControl(ctx, dir, r); err != nil {
+		// The relay is of use without it.
+		o.config.Log.Warn("the relay can't be controlled", "problem", err)
+	} else {
+		defer wait()
+		defer cancel()
+	}
+	if metrics != nil {
+		defer serveMetrics(ctx, metrics, r)()
+		defer cancel()
+	}
 	if len(address.Hosts) == 0 && address.Port == "" {
 		// The address of a relay that is only for this machine: where it really listens.
 		if _, port, err := net.SplitHostPort(l.Addr().String()); err == nil && port != defaultPort {
@@ -197,7 +314,6 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 		}
 	}
 	if err := show(stdout, address, r.Password()); err != nil {
-		l.Close()
 		return err
 	}
 	return r.Serve(ctx, l)

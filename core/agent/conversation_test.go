@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core/relay"
+	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/store"
 )
@@ -23,12 +24,15 @@ type testRelay struct {
 	t      testing.TB
 	dir    string
 	server wire.Server
+	dial   relay.DialFunc // nil if it is no proxy
 	stop   func()
 }
 
-func newRelay(t testing.TB) *testRelay {
+func newRelay(t testing.TB) *testRelay { return newProxy(t, nil) }
+
+func newProxy(t testing.TB, dial relay.DialFunc) *testRelay {
 	t.Helper()
-	r := &testRelay{t: t, dir: filepath.Join(t.TempDir(), "relay")}
+	r := &testRelay{t: t, dial: dial, dir: filepath.Join(t.TempDir(), "relay")}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +48,7 @@ func newRelay(t testing.TB) *testRelay {
 
 func (r *testRelay) serve(l net.Listener) {
 	r.t.Helper()
-	rel, err := relay.Open(r.dir, relay.Config{})
+	rel, err := relay.Open(r.dir, relay.Config{Dial: r.dial})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -96,6 +100,9 @@ type party struct {
 	moved    []bool
 	sync     []SyncState
 	versions Versions // set before run
+	smp      wire.VersionRange
+	noPQ     bool
+	route    Route // likewise
 }
 
 func newParty(t testing.TB, name string, relay wire.Server) *party {
@@ -112,8 +119,11 @@ func newParty(t testing.TB, name string, relay wire.Server) *party {
 func (p *party) run(db *store.DB) {
 	p.t.Helper()
 	p.db = db
-	p.Agent = New(Config{DB: db, Handler: p, Rand: rand.Reader, Now: time.Now, PQ: true, Versions: p.versions, RetrySend: Retry{10 * time.Millisecond, time.Second, time.Second},
-		Choose: func([]wire.Server) (Relay, error) { return Relay{Server: p.relay}, nil }})
+	p.Agent = New(Config{DB: db, Handler: p, Rand: rand.Reader, Now: time.Now, PQ: !p.noPQ, Network: smp.Config{Versions: p.smp}, Versions: p.versions, Route: func() Route { return p.route },
+		Known:       func(s wire.Server) bool { return s.SameAs(p.relay) },
+		ChooseProxy: func(wire.Server) (Relay, error) { return Relay{Server: p.relay}, nil },
+		RetrySend:   Retry{10 * time.Millisecond, time.Second, time.Second},
+		Choose:      func([]wire.Server) (Relay, error) { return Relay{Server: p.relay}, nil }})
 	if err := p.Start(context.Background()); err != nil {
 		p.t.Fatal(err)
 	}

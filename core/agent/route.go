@@ -117,6 +117,8 @@ func (a *Agent) forward(ctx context.Context, server wire.Server, r smp.Request, 
 			route.drop(p)
 		case kind == smp.ProxyBroker && (broker.Kind == smp.BrokerHost || broker.Kind == smp.BrokerTransport && broker.Transport == smp.TransportVersion):
 			return nil, fallback, err
+		case kind == smp.ProxyBasicAuth, errors.Is(err, smp.ErrUnknownCommand):
+			return nil, fallback, err // our relay is no proxy, or an older one
 		default:
 			return nil, false, err
 		}

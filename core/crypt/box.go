@@ -3,12 +3,15 @@ package crypt
 import (
 	"crypto/sha512"
 	"crypto/subtle"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 
 	"golang.org/x/crypto/nacl/secretbox"
+	//lint:ignore SA1019 a box is made of it, and secretbox can't work in place
+	"golang.org/x/crypto/poly1305"
 	//lint:ignore SA1019 the network's symmetric boxes need the bare HSalsa20 step (encoding.md §5)
 	"golang.org/x/crypto/salsa20/salsa"
 
@@ -150,41 +153,152 @@ func NewBlockChains(sessionID []byte, secret *Secret) (serverToClient, clientToS
 	return &BlockChain{Secret(keys[:32])}, &BlockChain{Secret(keys[32:])}
 }
 
+// next derives the key and the nonce of a block: HKDF(nil, ck, info, 88) is the next
+// chain key, a key and a nonce (smp-transport.md §6).
 func (c *BlockChain) next() (key Secret, nonce Nonce) {
-	out := HKDF(nil, c.ck[:], "SimpleXSbChain", 88)
-	defer clear(out)
-	copy(c.ck[:], out)
-	copy(key[:], out[32:])
-	copy(nonce[:], out[64:])
+	const info = "SimpleXSbChain"
+	var zero, mac [sha512.Size]byte
+	var message [sha512.Size + len(info) + 1]byte
+	defer clear(message[:])
+	defer clear(mac[:])
+	prk := hmacSHA512(&zero, c.ck[:])
+	defer clear(prk[:])
+
+	first := message[sha512.Size:]
+	copy(first, info)
+	first[len(info)] = 1
+	mac = hmacSHA512(&prk, first)
+	copy(c.ck[:], mac[:32])
+	copy(key[:], mac[32:])
+
+	copy(message[:], mac[:])
+	first[len(info)] = 2
+	mac = hmacSHA512(&prk, message[:])
+	copy(nonce[:], mac[:])
 	return key, nonce
 }
 
+// hmacSHA512 is HMAC-SHA512 of up to 128 bytes. Unlike crypto/hmac it needs no memory,
+// which is most of what a key for a block costs there.
+func hmacSHA512(key *[sha512.Size]byte, message []byte) [sha512.Size]byte {
+	const block = sha512.BlockSize
+	var inner [2 * block]byte
+	var outer [block + sha512.Size]byte
+	defer clear(inner[:])
+	defer clear(outer[:])
+	for i := range block {
+		var k byte
+		if i < len(key) {
+			k = key[i]
+		}
+		inner[i], outer[i] = k^0x36, k^0x5c
+	}
+	n := block + copy(inner[block:], message)
+	sum := sha512.Sum512(inner[:n])
+	copy(outer[block:], sum[:])
+	return sha512.Sum512(outer[:])
+}
+
 // Seal appends to dst the block of BlockSize bytes that holds content, which has at most
-// MaxBlockContent bytes.
+// MaxBlockContent bytes and does not overlap what is appended.
 func (c *BlockChain) Seal(dst, content []byte) ([]byte, error) {
 	if len(content) > MaxBlockContent {
 		return nil, fmt.Errorf("block of %d bytes: %w", len(content), wire.ErrPadded)
 	}
 	key, nonce := c.next()
+	defer key.Wipe()
+	n := len(dst)
+	dst = slices.Grow(dst, BlockSize)[:n+BlockSize]
+	block := dst[n:]
+	padded := block[BoxOverhead:]
+	binary.BigEndian.PutUint16(padded, uint16(len(content)))
+	end := 2 + copy(padded[2:], content)
+	copy(padded[end:], blockFiller[:])
 	k := key.BoxKey()
-	key.Wipe()
 	defer k.Wipe()
-	plain, err := wire.AppendPadded(make([]byte, 0, BlockSize-BoxOverhead), content, BlockSize-BoxOverhead)
-	if err != nil {
-		return nil, err
-	}
-	return k.Append(dst, nonce, plain), nil
+	k.sealInPlace(nonce, block)
+	return dst, nil
 }
 
-// Open returns the content of a block.
+// blockFiller is what follows the content of a block (encoding.md §2).
+var blockFiller = func() (b [BlockSize]byte) {
+	for i := range b {
+		b[i] = '#'
+	}
+	return b
+}()
+
+// Open returns the content of a block in memory of its own.
 func (c *BlockChain) Open(block []byte) ([]byte, error) {
+	if len(block) != BlockSize {
+		return c.OpenInPlace(block) // the chain advances all the same
+	}
+	return c.OpenInPlace(slices.Clone(block))
+}
+
+// OpenInPlace returns the content of a block in the block's own memory, which it overwrites.
+// The block is as it was if it does not open.
+func (c *BlockChain) OpenInPlace(block []byte) ([]byte, error) {
 	key, nonce := c.next()
 	defer key.Wipe()
 	if len(block) != BlockSize {
 		return nil, ErrBox
 	}
-	return key.Open(nonce, block)
+	k := key.BoxKey()
+	defer k.Wipe()
+	if !k.openInPlace(nonce, block) {
+		return nil, ErrBox
+	}
+	return wire.Unpad(block[BoxOverhead:])
 }
+
+// sealInPlace makes a box of b[BoxOverhead:]. It is what secretbox.Seal does, which can't
+// work in place: a relay has no time for a copy of every block.
+func (k *BoxKey) sealInPlace(nonce Nonce, b []byte) {
+	var s boxStream
+	s.init(k, nonce)
+	defer s.wipe()
+	s.xor(b[BoxOverhead:])
+	var tag [BoxOverhead]byte
+	poly1305.Sum(&tag, b[BoxOverhead:], &s.macKey)
+	copy(b, tag[:])
+}
+
+// openInPlace turns the box b into the tag and what it holds.
+func (k *BoxKey) openInPlace(nonce Nonce, b []byte) bool {
+	var s boxStream
+	s.init(k, nonce)
+	defer s.wipe()
+	if !poly1305.Verify((*[BoxOverhead]byte)(b), b[BoxOverhead:], &s.macKey) {
+		return false
+	}
+	s.xor(b[BoxOverhead:])
+	return true
+}
+
+// A boxStream is the key stream of a box: its first 32 bytes are the key of the tag.
+type boxStream struct {
+	key, macKey, head [32]byte // head is for the first bytes of the message
+	counter           [16]byte
+}
+
+func (s *boxStream) init(k *BoxKey, nonce Nonce) {
+	salsa.HSalsa20(&s.key, (*[16]byte)(nonce[:16]), (*[32]byte)(k), &salsa.Sigma)
+	copy(s.counter[:8], nonce[16:])
+	var first [64]byte
+	salsa.XORKeyStream(first[:], first[:], &s.counter, &s.key)
+	copy(s.macKey[:], first[:32])
+	copy(s.head[:], first[32:])
+	clear(first[:])
+	s.counter[8] = 1
+}
+
+func (s *boxStream) xor(b []byte) {
+	n := subtle.XORBytes(b, b[:min(len(b), len(s.head))], s.head[:])
+	salsa.XORKeyStream(b[n:], b[n:], &s.counter, &s.key)
+}
+
+func (s *boxStream) wipe() { *s = boxStream{} }
 
 // Wipe overwrites the chain key.
 func (c *BlockChain) Wipe() { c.ck.Wipe() }

@@ -362,3 +362,47 @@ func BenchmarkX448(b *testing.B) {
 		}
 	}
 }
+
+// TestBlockKeys checks the keys of blocks against HKDF, of which they are an own form.
+func TestBlockKeys(t *testing.T) {
+	c := &BlockChain{Secret{1, 2, 3}}
+	for range 10 {
+		want := HKDF(nil, c.ck[:], "SimpleXSbChain", 88)
+		key, nonce := c.next()
+		equal(t, "chain key", c.ck[:], want[:32])
+		equal(t, "key", key[:], want[32:64])
+		equal(t, "nonce", nonce[:], want[64:])
+	}
+}
+
+// TestOpenInPlace checks it against Open, and that a block that does not open is left alone.
+func TestOpenInPlace(t *testing.T) {
+	secret := Secret{7}
+	seal, _ := NewBlockChains([]byte("session"), &secret)
+	a, _ := NewBlockChains([]byte("session"), &secret)
+	b, _ := NewBlockChains([]byte("session"), &secret)
+	for i, content := range [][]byte{nil, []byte("x"), bytes.Repeat([]byte("y"), 31), bytes.Repeat([]byte("z"), MaxBlockContent)} {
+		block, err := seal.Seal([]byte("before"), content)
+		if err != nil || string(block[:6]) != "before" {
+			t.Fatal(err)
+		}
+		block = block[6:]
+		before := bytes.Clone(block)
+		bad := bytes.Clone(block)
+		bad[100+i] ^= 1
+		badBefore := bytes.Clone(bad)
+		ck := b.ck
+		if _, err := b.OpenInPlace(bad); !errors.Is(err, ErrBox) || !bytes.Equal(bad, badBefore) {
+			t.Error("a changed block opens, or was changed:", err)
+		}
+		b.ck = ck
+		opened, err := a.Open(block)
+		if err != nil || !bytes.Equal(opened, content) || !bytes.Equal(block, before) {
+			t.Error("Open:", err)
+		}
+		opened, err = b.OpenInPlace(block)
+		if err != nil || !bytes.Equal(opened, content) {
+			t.Error("OpenInPlace:", err)
+		}
+	}
+}

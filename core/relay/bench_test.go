@@ -16,7 +16,7 @@ import (
 func BenchmarkCycle(b *testing.B) {
 	for name, queues := range map[string]int{"queues=1": 1, "queues=16": 16, "queues=64": 64} {
 		b.Run(name, func(b *testing.B) {
-			s := startRelay(b, Config{})
+			s := startRelay(b, Config{CommandsPerSecond: -1})
 			body := make([]byte, smp.MaxBody(18))
 			rand.Read(body)
 			work := make(chan struct{})
@@ -99,7 +99,7 @@ func heap() uint64 {
 // BenchmarkQueueMemory measures what a queue with a subscriber takes in memory.
 func BenchmarkQueueMemory(b *testing.B) {
 	const queues = 100_000
-	s := startRelay(b, Config{})
+	s := startRelay(b, Config{CommandsPerSecond: -1, NewQueuesPerMinute: -1})
 	c := offline(s.Relay, 18)
 	key := ed25519Key()
 	for b.Loop() {

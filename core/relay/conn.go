@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -31,6 +32,9 @@ var errHello = errors.New("relay: the client's hello is not acceptable")
 // A conn is the connection of a client.
 type conn struct {
 	relay   *Relay
+	source  netip.Prefix
+	ctx     context.Context // until the connection ends
+	cancel  context.CancelFunc
 	net     *tls.Conn
 	params  smp.Params
 	key     crypt.X25519Private // the relay's key of the session
@@ -42,6 +46,11 @@ type conn struct {
 	// Used by the goroutine that executes commands. What is in it may have ended.
 	subs      map[key]*subscription
 	notifiers map[key]struct{}
+	commands  bucket
+	creations bucket
+	proxied   chan struct{} // has an element for each request to another relay; nil before the first
+
+	proxying sync.WaitGroup // requests to other relays
 
 	live  atomic.Int64 // subscriptions that have not ended
 	wrote atomic.Int64 // time of the last block that was sent, Unix nanoseconds
@@ -65,24 +74,30 @@ type outgoing struct {
 	stored   *commit // is on disk before this is sent
 }
 
-func newConn(r *Relay, nc net.Conn) *conn {
+func newConn(ctx context.Context, r *Relay, nc net.Conn) *conn {
 	c := &conn{relay: r, subs: make(map[key]*subscription), notifiers: make(map[key]struct{})}
 	c.ready.L = &c.mu
+	c.ctx, c.cancel = context.WithCancel(ctx)
+	perSecond, perMinute := float64(r.config.CommandsPerSecond), float64(r.config.NewQueuesPerMinute)
+	c.commands, c.creations = newBucket(perSecond, 10*perSecond), newBucket(perMinute/60, perMinute)
 	c.net, _ = serverTLS(nc, r.tls)
 	return c
 }
 
 // serve runs the connection until it ends.
-func (c *conn) serve(ctx context.Context) {
+func (c *conn) serve() {
 	defer c.end()
-	if c.handshake(ctx) == nil {
-		c.readBlocks()
+	if c.handshake(c.ctx) != nil {
+		c.relay.stats.handshakeErrors.Add(1)
+		return
 	}
+	c.readBlocks()
 }
 
 // end closes the connection and gives up its subscriptions.
 func (c *conn) end() {
 	c.close()
+	c.proxying.Wait()
 	c.writer.Wait()
 	for rcv, sub := range c.subs {
 		s := c.relay.stripe(rcv)
@@ -108,6 +123,7 @@ func (c *conn) close() {
 	c.closed, c.waiting = true, nil
 	c.ready.Broadcast()
 	c.mu.Unlock()
+	c.cancel()
 	// No TLS alert: it could wait for a client that doesn't read.
 	c.net.NetConn().Close()
 }
@@ -143,10 +159,11 @@ func (c *conn) handshake(ctx context.Context) error {
 	if err := c.writeBlock(hello.Append(nil)); err != nil {
 		return err
 	}
-	content, err := c.readBlock(config.HelloTimeout)
+	block, content, err := c.readBlock(config.HelloTimeout)
 	if err != nil {
 		return err
 	}
+	defer blocks.Put(block)
 	client, err := smp.ParseClientHello(content)
 	if err != nil {
 		return err
@@ -186,13 +203,15 @@ const versionBlockEncryption = 11
 // blocks are buffers for one block, which are only taken while one is coming in or going out.
 var blocks = sync.Pool{New: func() any { return new([crypt.BlockSize]byte) }}
 
-// readBlocks executes the commands of the client until the connection ends.
+// readBlocks executes the commands of the client until the connection ends. What they keep
+// is a copy: the block is used again.
 func (c *conn) readBlocks() {
 	for {
-		content, err := c.readBlock(c.relay.config.IdleTimeout)
+		block, content, err := c.readBlock(c.relay.config.IdleTimeout)
 		switch {
 		case err == nil:
 			c.executeBlock(content)
+			blocks.Put(block)
 		case errors.Is(err, crypt.ErrBox) || errors.Is(err, wire.ErrShort):
 			c.answer(outgoing{message: smp.ErrBlock})
 		case errors.Is(err, os.ErrDeadlineExceeded) && c.inUse():
@@ -207,27 +226,30 @@ func (c *conn) inUse() bool {
 	return c.live.Load() > 0 || time.Since(time.Unix(0, c.wrote.Load())) < c.relay.config.IdleTimeout
 }
 
-// readBlock returns the content of the next block. The error of a block that doesn't open
-// is crypt.ErrBox or wire.ErrShort; the connection can go on after it. While nothing comes
-// in, it holds no buffer.
-func (c *conn) readBlock(idle time.Duration) ([]byte, error) {
+// readBlock returns the next block and its content, which stands in it. The error of a block
+// that doesn't open is crypt.ErrBox or wire.ErrShort; the connection can go on after it. While
+// nothing comes in, it holds no buffer.
+func (c *conn) readBlock(idle time.Duration) (block *[crypt.BlockSize]byte, content []byte, err error) {
 	var first [1]byte
 	c.net.SetReadDeadline(time.Now().Add(idle))
 	if _, err := io.ReadFull(c.net, first[:]); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	block := blocks.Get().(*[crypt.BlockSize]byte)
-	defer blocks.Put(block)
+	block = blocks.Get().(*[crypt.BlockSize]byte)
 	block[0] = first[0]
 	c.net.SetReadDeadline(time.Now().Add(min(idle, c.relay.config.HelloTimeout)))
-	if _, err := io.ReadFull(c.net, block[1:]); err != nil {
-		return nil, fmt.Errorf("relay: half a block: %v", err) // not to be taken for an idle client
+	if _, err = io.ReadFull(c.net, block[1:]); err != nil {
+		err = fmt.Errorf("relay: half a block: %v", err) // not to be taken for an idle client
+	} else if c.receive != nil {
+		content, err = c.receive.OpenInPlace(block[:])
+	} else {
+		content, err = wire.Unpad(block[:])
 	}
-	if c.receive != nil {
-		return c.receive.Open(block[:])
+	if err != nil {
+		blocks.Put(block)
+		return nil, nil, err
 	}
-	content, err := wire.Unpad(block[:])
-	return append(make([]byte, 0, len(content)), content...), err
+	return block, content, nil
 }
 
 // writeBlock sends a block.
@@ -317,6 +339,10 @@ func (c *conn) writeAll(list []outgoing) error {
 		content = append(buf[:0], 0)
 		return err
 	}
+	scratch := blocks.Get().(*[crypt.BlockSize]byte)
+	defer blocks.Put(scratch)
+	body := blocks.Get().(*[crypt.BlockSize]byte)
+	defer blocks.Put(body)
 	var encoded []byte
 	for i := range list {
 		o := &list[i]
@@ -324,9 +350,9 @@ func (c *conn) writeAll(list []outgoing) error {
 		if message == nil {
 			continue
 		}
-		encoded = c.encode(encoded[:0], o, message)
+		encoded = c.encode(scratch[:0], body[:0], o, message)
 		if 2+len(encoded) > batchSize {
-			encoded = c.encode(encoded[:0], o, smp.ErrInternal)
+			encoded = c.encode(scratch[:0], body[:0], o, smp.ErrInternal)
 		}
 		if len(content)+2+len(encoded) > 1+batchSize || content[0] == batchCount {
 			if err := flush(); err != nil {
@@ -339,11 +365,12 @@ func (c *conn) writeAll(list []outgoing) error {
 	return flush()
 }
 
-func (c *conn) encode(b []byte, o *outgoing, m smp.Message) []byte {
+// encode appends the transmission of a message, which is encoded in body before.
+func (c *conn) encode(b, body []byte, o *outgoing, m smp.Message) []byte {
 	return c.params.AppendTransmission(b, &smp.Transmission{
 		CorrID: []byte(o.corrID),
 		Entity: []byte(o.entity),
-		Body:   m.Append(nil, c.params.Version),
+		Body:   m.Append(body, c.params.Version),
 	})
 }
 
@@ -388,6 +415,9 @@ func (n *notice) message() smp.Message {
 
 // storeError logs why something can't be stored. The client only learns that it is so.
 func (r *Relay) storeError(err error) *smp.Error {
-	r.config.Log.Error("queue store", "problem", err)
+	r.stats.storeErrors.Add(1)
+	if r.ctx.Err() == nil { // else that was logged already
+		r.config.Log.Error("queue store", "problem", err)
+	}
 	return &smp.Error{Kind: smp.KindStore, Text: "the relay cannot store"}
 }

@@ -20,7 +20,7 @@ import (
 const childDir = "SOTTO_RELAY_TEST_DIR"
 
 func runChild(dir string) {
-	r := must(Open(dir, Config{Quota: 1 << 20}))
+	r := must(Open(dir, Config{Quota: 1 << 20, Dial: dialLoopback}))
 	l := must(net.Listen("tcp", "127.0.0.1:0"))
 	fmt.Println(l.Addr())
 	panic(r.Serve(context.Background(), l))
@@ -89,25 +89,99 @@ func TestKill(t *testing.T) {
 
 	s, kill := startChild(t, dir)
 	for _, q := range list {
-		rcv, snd := s.dial(t, 18), s.dial(t, 18)
-		snd.want(smp.OK{}, text("-1"), q.SndID, nil)
-		q.receive(t, rcv, func(n int) bool { return n == -1 })
-		seen := make(map[int]bool)
-		for i, n := range q.received {
-			if seen[n] {
-				t.Fatalf("message %d came twice", n)
-			}
-			if seen[n] = true; i > 0 && n < q.received[i-1] && n >= 0 {
-				t.Fatalf("message %d came after %d", n, q.received[i-1])
-			}
-		}
-		for _, n := range q.answered {
-			if !seen[n] {
-				t.Fatalf("message %d is lost", n)
-			}
-		}
+		q.checkAll(t, s)
 	}
 	kill()
+}
+
+// TestKillProxied kills the proxy and the relay behind it in turn, while messages go
+// through both.
+func TestKillProxied(t *testing.T) {
+	relayDir, proxyDir := t.TempDir(), t.TempDir()
+	for _, dir := range []string{relayDir, proxyDir} {
+		if _, err := Init(dir, Settings{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const queues, rounds, perRound = 4, 4, 60
+	list := make([]*crashQueue, queues)
+	for round := range rounds {
+		relay, killRelay := startChild(t, relayDir)
+		proxy, killProxy := startChild(t, proxyDir)
+		var answered atomic.Int64
+		var work sync.WaitGroup
+		for i := range list {
+			if list[i] == nil {
+				list[i] = &crashQueue{
+					testQueue: relay.dial(t, 18).newQueue(smp.ModeMessaging, nil),
+					ids:       make(map[smp.ID]bool),
+				}
+			}
+			q, r := list[i], proxy.dial(t, 18).proxyTo(relay.server())
+			kill := killRelay
+			if round%2 == 1 {
+				kill = killProxy
+			}
+			work.Go(func() { q.sendThroughUntilKilled(r, &answered, perRound, kill) })
+		}
+		work.Wait()
+		killRelay()
+		killProxy()
+	}
+	s, kill := startChild(t, relayDir)
+	for _, q := range list {
+		q.checkAll(t, s)
+	}
+	kill()
+}
+
+// sendThroughUntilKilled sends one message after the other through a proxy.
+func (q *crashQueue) sendThroughUntilKilled(r *route, answered *atomic.Int64, enough int64, kill func()) {
+	for {
+		n := q.sent
+		q.sent++
+		outer, open := r.wrap(17, text(strconv.Itoa(n)), q.SndID, nil)
+		if r.trySend(outer) != nil {
+			return
+		}
+		a, err := r.tryNext()
+		if err != nil {
+			return
+		}
+		m, err := smp.ParseMessage(18, a.Body)
+		if err != nil {
+			return
+		}
+		if open(m) != (smp.OK{}) {
+			return // the relay is gone
+		}
+		q.answered = append(q.answered, n)
+		if answered.Add(1) == enough {
+			kill()
+		}
+	}
+}
+
+// checkAll receives all messages and checks that none was lost or came twice, and their order.
+func (q *crashQueue) checkAll(t *testing.T, s *server) {
+	t.Helper()
+	rcv, snd := s.dial(t, 18), s.dial(t, 18)
+	snd.want(smp.OK{}, text("-1"), q.SndID, nil)
+	q.receive(t, rcv, func(n int) bool { return n == -1 })
+	seen := make(map[int]bool)
+	for i, n := range q.received {
+		if seen[n] {
+			t.Fatalf("message %d came twice", n)
+		}
+		if seen[n] = true; i > 0 && n < q.received[i-1] && n >= 0 {
+			t.Fatalf("message %d came after %d", n, q.received[i-1])
+		}
+	}
+	for _, n := range q.answered {
+		if !seen[n] {
+			t.Fatalf("message %d is lost", n)
+		}
+	}
 }
 
 // sendUntilKilled keeps some messages on the way. What was not answered before the crash

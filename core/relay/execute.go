@@ -8,7 +8,8 @@ import (
 	"github.com/sotto-chat/sotto/core/smp"
 )
 
-// A request is a command with its transmission. Its functions call reply exactly once.
+// A request is a command with its transmission. Its functions answer exactly once, with
+// reply or, if the answer has to come from another relay, later.
 type request struct {
 	conn    *conn
 	relay   *Relay
@@ -31,6 +32,7 @@ func (c *conn) executeBlock(content []byte) {
 			c.answer(outgoing{corrID: string(t.CorrID), message: asError(err)})
 			continue
 		}
+		c.limit(&c.commands)
 		c.makeRoom()
 		q := request{conn: c, relay: c.relay, version: c.params.Version, t: t}
 		q.reply = func(o outgoing) {
@@ -76,6 +78,7 @@ func (q *request) execute(p smp.Params) {
 		q.fail(smp.ErrService) // there are no services here
 		return
 	}
+	q.relay.stats.commands.Add(1)
 	q.signed = p.AppendSigned(make([]byte, 0, 64+len(q.t.Body)), &q.t)
 	switch cmd := cmd.(type) {
 	case smp.New:
@@ -95,9 +98,9 @@ func (q *request) execute(p smp.Params) {
 	case smp.Subs, smp.NSubs:
 		q.fail(smp.ErrService)
 	case smp.Prxy:
-		q.fail(proxyError(smp.ProxyBasicAuth))
+		q.connect(cmd)
 	case smp.Pfwd:
-		q.fail(proxyError(smp.ProxyNoSession))
+		q.pass(cmd)
 	case smp.Rfwd:
 		q.forwarded(cmd)
 	default:

@@ -85,6 +85,7 @@ func (s *stripe) expireMessages(q *queue) error {
 	if n == 0 {
 		return nil
 	}
+	s.relay.stats.messagesExpired.Add(int64(n))
 	return s.relay.store.removeFirst(q, n)
 }
 

@@ -16,6 +16,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
+
+	"github.com/sotto-chat/sotto/core/crypt"
 )
 
 // errFinished tells that the client's Finished message could not be read.
@@ -35,11 +37,28 @@ type handshakeConn struct {
 	recording bool
 	received  []byte
 	secret    []byte // the client's handshake traffic secret
+
+	// After the handshake a read ends where the record of a block does: what crypto/tls has
+	// of the next one would make it keep a larger buffer for as long as the connection lasts.
+	record int // size of a block's record
+	left   int // until its end
 }
+
+// Sizes of what TLS adds to a block.
+const (
+	recordOverhead12 = 5 + 16     // header, tag
+	recordOverhead13 = 5 + 1 + 16 // header, content type, tag
+)
 
 // Read is only called by the handshake's goroutine until sessionID was called.
 func (c *handshakeConn) Read(p []byte) (int, error) {
+	if c.record > 0 && len(p) > c.left {
+		p = p[:c.left]
+	}
 	n, err := c.Conn.Read(p)
+	if c.left -= n; c.left <= 0 {
+		c.left = c.record
+	}
 	if c.recording {
 		if len(c.received)+n > maxFlight {
 			return 0, errFinished
@@ -75,6 +94,11 @@ func (c *handshakeConn) sessionID(state tls.ConnectionState) ([]byte, error) {
 		clear(c.secret)
 		c.recording, c.received, c.secret = false, nil, nil
 	}()
+	c.record = crypt.BlockSize + recordOverhead13
+	if state.Version == tls.VersionTLS12 {
+		c.record = crypt.BlockSize + recordOverhead12
+	}
+	c.left = c.record
 	if state.Version == tls.VersionTLS12 {
 		if len(state.TLSUnique) == 0 {
 			return nil, errFinished

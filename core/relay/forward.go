@@ -8,6 +8,7 @@ import (
 // forwarded executes RFWD: a sender's command that came through a proxy
 // (smp-commands.md §9).
 func (q *request) forwarded(cmd smp.Rfwd) {
+	q.relay.stats.forwarded.Add(1)
 	secret := q.conn.forward
 	if secret == nil {
 		q.fail(&smp.Error{Kind: smp.KindProxy, Proxy: &smp.ProxyError{

@@ -66,11 +66,17 @@ func startRelay(t testing.TB, config Config) *server {
 
 func startIn(t testing.TB, dir string, config Config) *server {
 	t.Helper()
+	return startAt(t, dir, "127.0.0.1:0", config)
+}
+
+// startAt starts the relay of a folder at an address.
+func startAt(t testing.TB, dir, addr string, config Config) *server {
+	t.Helper()
 	r, err := Open(dir, config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -309,8 +309,9 @@ func TestServeStops(t *testing.T) {
 
 // offline makes a connection without a network: what it would send stays in waiting.
 func offline(r *Relay, version uint16) *conn {
-	c := &conn{relay: r, subs: make(map[key]*subscription), notifiers: make(map[key]struct{}), writing: true}
-	c.ready.L = &c.mu
+	nc, _ := net.Pipe()
+	c := newConn(r.ctx, r, nc)
+	c.writing = true
 	c.params = smp.Params{Version: version, SessionID: make([]byte, 32)}
 	return c
 }
@@ -361,7 +362,7 @@ func FuzzExecuteBlock(f *testing.F) {
 		}
 		for i := range c.waiting {
 			if m := c.resolve(&c.waiting[i]); m != nil {
-				c.encode(nil, &c.waiting[i], m)
+				c.encode(nil, nil, &c.waiting[i], m)
 			}
 		}
 		for rcv, sub := range c.subs {

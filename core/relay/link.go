@@ -35,6 +35,9 @@ func (q *request) getLink() {
 			q.fail(smp.ErrAuth)
 			return
 		}
+		if q.refused(queue) {
+			return
+		}
 		if answer, ok := q.link(queue); ok {
 			q.ok(answer)
 		}

@@ -22,6 +22,13 @@ func (q *request) recipient(cmd smp.Command) {
 		return
 	}
 	q.locked(rec.rcv, func(s *stripe, queue *queue) {
+		switch cmd.(type) {
+		case smp.Off, smp.Del:
+		default:
+			if q.refused(queue) {
+				return
+			}
+		}
 		switch cmd := cmd.(type) {
 		case smp.Sub:
 			q.subscribe(s, queue)
@@ -74,12 +81,13 @@ func (q *request) create(cmd smp.New) {
 		q.fail(smp.ErrProhibited)
 		return
 	}
-	password := q.relay.settings.Password
-	if q.relay.config.NoNewQueues ||
+	password, limit := q.relay.settings.Password, int64(q.relay.config.MaxQueues)
+	if q.relay.config.NoNewQueues || limit > 0 && q.relay.stats.queues.Load() >= limit ||
 		password != "" && subtle.ConstantTimeCompare([]byte(password), []byte(cmd.Password)) != 1 {
 		q.fail(smp.ErrAuth)
 		return
 	}
+	q.conn.limit(&q.conn.creations)
 	queue, answer, err := q.newQueue(cmd)
 	if err != nil {
 		q.fail(asError(err))
@@ -95,6 +103,8 @@ func (q *request) create(cmd smp.New) {
 		return
 	}
 	if err == nil {
+		q.relay.stats.queues.Add(1)
+		q.relay.stats.queuesCreated.Add(1)
 		kept := *queue
 		s.keep(&kept)
 		if cmd.Subscribe {
@@ -230,6 +240,7 @@ func (q *request) acknowledge(s *stripe, queue *queue, id smp.ID) {
 			q.storeError(err)
 			return
 		}
+		q.relay.stats.messagesAcknowledged.Add(1)
 	}
 	if sub.get {
 		sub.delivered, sub.id = 0, key{}
@@ -293,6 +304,8 @@ func (s *stripe) remove(queue *queue, by *conn) (*commit, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.relay.stats.queues.Add(-1)
+	s.relay.stats.queuesDeleted.Add(1)
 	delete(s.queues, queue.rcv)
 	if sub := s.subs[queue.rcv]; sub != nil {
 		s.end(sub)

@@ -28,19 +28,33 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
-// Config are the limits of a running relay. The zero value of a field stands for its default.
+// Config are the limits of a running relay. The zero value of a field stands for its
+// default; a negative limit stands for none.
 type Config struct {
 	Quota          int           // messages in a queue, 128
 	MessageTTL     time.Duration // age at which messages are deleted, 21 days
 	QueueTTL       time.Duration // time without a command after which a queue is deleted; 0 keeps it
 	MaxConnections int           // connections at a time, 20000; further ones are closed
 	NoNewQueues    bool          // refuse to create queues
+	MaxQueues      int           // queues that there are, 10 million; further ones are refused
+
+	// Limits of a client; what is more waits.
+	MaxConnectionsPerSource int // of an IPv4 address or an IPv6 /64 at a time, 2000; further ones are closed
+	CommandsPerSecond       int // of a connection, 5000; ten times as many at once
+	NewQueuesPerMinute      int // of a connection, 600; also at once
+
+	// Dial connects with other relays, to which clients of this one can send through it
+	// (private routing). nil refuses that.
+	Dial DialFunc
 
 	TLSTimeout   time.Duration // for the TLS handshake, 60 s
 	HelloTimeout time.Duration // for the SMP handshake, 120 s
@@ -56,6 +70,10 @@ const (
 	defaultQuota          = 128
 	defaultMessageTTL     = 21 * 24 * time.Hour
 	defaultMaxConnections = 20000
+	defaultMaxPerSource   = 2000
+	defaultMaxQueues      = 10_000_000
+	defaultCommandRate    = 5000
+	defaultNewQueueRate   = 600
 	defaultTLSTimeout     = 60 * time.Second
 	defaultHelloTimeout   = 120 * time.Second
 	defaultWriteTimeout   = 60 * time.Second
@@ -74,6 +92,10 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.Quota, defaultQuota)
 	orDefault(&c.MessageTTL, defaultMessageTTL)
 	orDefault(&c.MaxConnections, defaultMaxConnections)
+	orDefault(&c.MaxConnectionsPerSource, defaultMaxPerSource)
+	orDefault(&c.MaxQueues, defaultMaxQueues)
+	orDefault(&c.CommandsPerSecond, defaultCommandRate)
+	orDefault(&c.NewQueuesPerMinute, defaultNewQueueRate)
 	orDefault(&c.TLSTimeout, defaultTLSTimeout)
 	orDefault(&c.HelloTimeout, defaultHelloTimeout)
 	orDefault(&c.WriteTimeout, defaultWriteTimeout)
@@ -90,6 +112,10 @@ func (c Config) withDefaults() Config {
 // ErrClosed is what Serve returns after Close.
 var ErrClosed = errors.New("relay: closed")
 
+// ErrStore tells that the disk is full or broken: the relay has closed itself. What it has
+// acknowledged is there when it is opened again.
+var ErrStore = errors.New("the relay can't write to its disk and has stopped: make room or repair it, then start the relay again")
+
 // A Relay serves the queues of one folder.
 type Relay struct {
 	config   Config
@@ -97,6 +123,8 @@ type Relay struct {
 	identity *identity
 	tls      *tls.Config
 	store    *store
+	proxy    proxy
+	stats    stats
 
 	stripes   [stripeCount]stripe
 	notifiers notifiers
@@ -106,12 +134,17 @@ type Relay struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup // connections and the expiry
 
-	mu    sync.Mutex
-	conns map[*conn]struct{}
+	mu       sync.Mutex
+	conns    map[*conn]struct{}
+	sources  map[netip.Prefix]int // connections of each
+	failure  error                // why the relay has closed itself
+	isClosed bool                 // Close was called
 }
 
 // Open opens the relay in dir, which Init has made. Only one process can have it open.
-func Open(dir string, config Config) (*Relay, error) {
+func Open(dir string, config Config) (*Relay, error) { return open(dir, vfs.Default, config) }
+
+func open(dir string, fs vfs.FS, config Config) (*Relay, error) {
 	settings, err := readSettings(dir)
 	if err != nil {
 		return nil, err
@@ -121,25 +154,43 @@ func Open(dir string, config Config) (*Relay, error) {
 		return nil, err
 	}
 	config = config.withDefaults()
-	store, err := openStore(dir, config.Log)
-	if err != nil {
-		return nil, err
-	}
 	r := &Relay{
 		config:   config,
 		settings: settings,
 		identity: id,
 		tls:      tlsConfig(id),
-		store:    store,
 		conns:    make(map[*conn]struct{}),
+		sources:  make(map[netip.Prefix]int),
 	}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	if r.store, err = openStore(dir, fs, config.Log, r.fail); err != nil {
+		r.cancel()
+		return nil, err
+	}
+	r.proxy = proxy{relay: r, dial: config.Dial, byServer: make(map[string]*destination), bySession: make(map[string]*proxySession)}
 	for i := range r.stripes {
 		r.stripes[i].init(r)
 	}
 	r.notifiers.subs = make(map[key]*conn)
-	r.ctx, r.cancel = context.WithCancel(context.Background())
+	count := r.store.countQueues()
+	r.work.Go(func() {
+		n, err := count()
+		if err != nil {
+			config.Log.Error("queue store", "problem", err)
+		}
+		r.stats.queues.Add(n)
+	})
 	r.work.Go(r.expireRegularly)
 	return r, nil
+}
+
+// fail closes the relay, but for what only Close does.
+func (r *Relay) fail(err error) {
+	r.config.Log.Error("queue store", "problem", err)
+	r.mu.Lock()
+	r.failure = fmt.Errorf("%w (%w)", ErrStore, err)
+	r.mu.Unlock()
+	r.cancel()
 }
 
 // tlsConfig is what all connections share (smp-transport.md §1). No client certificate is
@@ -168,8 +219,8 @@ func (r *Relay) Address(hosts ...string) wire.Server {
 func (r *Relay) Password() string { return r.settings.Password }
 
 // Serve accepts connections on l until ctx is done, and then returns nil when all of them
-// are closed; or until Close, and returns ErrClosed; or until l fails. It closes l. Several
-// listeners can be served at a time.
+// are closed; or until Close, and returns ErrClosed; or until the store fails, and returns
+// ErrStore; or until l fails. It closes l. Several listeners can be served at a time.
 func (r *Relay) Serve(ctx context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -184,23 +235,33 @@ func (r *Relay) Serve(ctx context.Context, l net.Listener) error {
 		nc, err := accept(ctx, l)
 		switch {
 		case r.ctx.Err() != nil:
-			return ErrClosed
+			return r.closed()
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
 			return fmt.Errorf("accepting connections: %w", err)
 		}
-		c, ok := r.add(nc)
+		c, ok := r.add(ctx, nc)
 		if !ok {
 			nc.Close()
 			continue
 		}
 		conns.Go(func() {
 			defer r.remove(c)
-			defer context.AfterFunc(ctx, func() { nc.Close() })()
-			c.serve(ctx)
+			defer context.AfterFunc(c.ctx, func() { nc.Close() })()
+			c.serve()
 		})
 	}
+}
+
+// closed returns why the relay is closed.
+func (r *Relay) closed() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failure != nil {
+		return r.failure
+	}
+	return ErrClosed
 }
 
 // accept waits a little when the system has no more file descriptors.
@@ -224,18 +285,32 @@ func isTemporary(err net.Error) bool {
 }
 
 // add makes the connection of a client unless there are too many or the relay is closed.
-func (r *Relay) add(nc net.Conn) (*conn, bool) {
+func (r *Relay) add(ctx context.Context, nc net.Conn) (*conn, bool) {
 	if t, ok := nc.(*net.TCPConn); ok {
 		// A block that follows another one must not wait for an ACK (gotchas.md 62).
 		t.SetNoDelay(true)
 		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 2 * time.Minute, Interval: 30 * time.Second, Count: 4})
 	}
+	from := source(nc)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.conns) >= r.config.MaxConnections || r.ctx.Err() != nil {
+	if r.ctx.Err() != nil {
 		return nil, false
 	}
-	c := newConn(r, nc)
+	if limit := r.config.MaxConnections; limit > 0 && len(r.conns) >= limit {
+		r.stats.refused.Add(1)
+		return nil, false
+	}
+	if limit := r.config.MaxConnectionsPerSource; from.IsValid() && limit > 0 {
+		if r.sources[from] >= limit {
+			r.stats.refused.Add(1)
+			return nil, false
+		}
+		r.sources[from]++
+	}
+	r.stats.connections.Add(1)
+	c := newConn(ctx, r, nc)
+	c.source = from
 	r.conns[c] = struct{}{}
 	r.work.Add(1)
 	return c, true
@@ -244,19 +319,28 @@ func (r *Relay) add(nc net.Conn) (*conn, bool) {
 func (r *Relay) remove(c *conn) {
 	r.mu.Lock()
 	delete(r.conns, c)
+	if r.sources[c.source]--; r.sources[c.source] <= 0 {
+		delete(r.sources, c.source)
+	}
 	r.mu.Unlock()
 	r.work.Done()
 }
 
-// Close ends all connections and closes the store.
+// Close ends all connections and closes the store. It is no error if the store has failed
+// before: then what was not on disk is known to be lost.
 func (r *Relay) Close() error {
 	r.mu.Lock()
-	closed := r.ctx.Err() != nil
+	closed := r.isClosed
+	r.isClosed = true
 	r.cancel()
 	r.mu.Unlock()
 	r.work.Wait()
 	if closed {
 		return nil
 	}
-	return r.store.close()
+	err := r.store.close()
+	if r.failure != nil {
+		return nil
+	}
+	return err
 }

@@ -30,6 +30,9 @@ func (q *request) secure(kind byte, k crypt.AuthPublic) {
 		return
 	}
 	q.locked(rec.rcv, func(_ *stripe, queue *queue) {
+		if q.refused(queue) {
+			return
+		}
 		var answer smp.Message = smp.OK{}
 		if kind == kindLink {
 			if answer, ok = q.link(queue); !ok {
@@ -59,7 +62,11 @@ func (q *request) sendMessage(cmd smp.Send) {
 			q.fail(smp.ErrAuth)
 			return
 		}
+		if q.refused(queue) {
+			return
+		}
 		if queue.full {
+			q.relay.stats.quotaErrors.Add(1)
 			q.fail(smp.ErrQuota)
 			return
 		}
@@ -98,10 +105,12 @@ func (q *request) store(s *stripe, queue *queue, cmd smp.Send) {
 	stored, err := q.relay.store.add(queue, &m)
 	var answer smp.Message = smp.OK{}
 	if m.marker {
+		q.relay.stats.quotaErrors.Add(1)
 		answer = smp.ErrQuota
 	}
 	q.done(answer, stored, err)
 	if err == nil {
+		q.relay.stats.messagesStored.Add(1)
 		s.deliver(queue, stored)
 		q.relay.notifiers.notify(queue, &m, stored)
 	}

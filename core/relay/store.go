@@ -14,7 +14,6 @@ import (
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"github.com/sotto-chat/sotto/core/crypt"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
 )
@@ -58,22 +57,32 @@ func (k key) id() smp.ID { return smp.ID(k[:]) }
 
 // store keeps queues and messages on disk. What it has committed survives a crash of the
 // process or the machine.
-type store struct{ db *pebble.DB }
+type store struct {
+	db   *pebble.DB
+	disk *disk
+}
 
-func openStore(dir string, log *slog.Logger) (*store, error) {
+// openStore opens the store in dir. failed is called once if it can't write any more; then
+// it must be closed soon. It must not wait.
+func openStore(dir string, fs vfs.FS, log *slog.Logger, failed func(error)) (*store, error) {
 	path := filepath.Join(dir, storeDir)
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("making the folder of the queue store: %w", err)
 	}
+	disk := &disk{FS: fs, onFailed: failed}
 	options := &pebble.Options{
+		FS:           disk,
 		CacheSize:    blockCacheSize,
 		MemTableSize: memTableSize,
 		MaxOpenFiles: openTables,
 		Logger:       storeLog{log},
 	}
+	options.EventListener = &pebble.EventListener{
+		// What can't be read is answered with an error; the rest of the store is in order.
+		DataCorruption: func(i pebble.DataCorruptionInfo) { storeLog{log}.Errorf("damaged file: %v", i.Details) },
+	}
 	// An idle relay has nothing to do: no ticker that looks for slow disks, and none that
 	// looks for compactions, which also start when data is written out or one of them ends.
-	options.FS = vfs.Default
 	options.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
 	// Messages are ciphertexts: compression would only cost time.
 	options.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })
@@ -85,7 +94,31 @@ func openStore(dir string, log *slog.Logger) (*store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the queue store (is the relay already running?): %w", err)
 	}
-	return &store{db}, nil
+	if err := disk.failure(); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("opening the queue store: %w", err)
+	}
+	return &store{db, disk}, nil
+}
+
+// size is the space that the store takes on disk, in bytes.
+func (s *store) size() int64 { return int64(s.db.Metrics().DiskSpaceUsage()) }
+
+// countQueues counts the queues that there are when it is called.
+func (s *store) countQueues() (wait func() (int64, error)) {
+	snapshot := s.db.NewSnapshot()
+	return func() (n int64, err error) {
+		defer snapshot.Close()
+		it, err := snapshot.NewIter(&pebble.IterOptions{LowerBound: []byte{kindQueue}, UpperBound: []byte{kindQueue + 1}})
+		if err != nil {
+			return 0, fmt.Errorf("reading the queue store: %w", err)
+		}
+		defer it.Close()
+		for it.First(); it.Valid(); it.Next() {
+			n++
+		}
+		return n, it.Error()
+	}
 }
 
 // storeLog hands on what is wrong with the disk. Its lines name files, never queues.
@@ -97,8 +130,8 @@ func (l storeLog) Errorf(format string, args ...any) {
 	l.log.Error("queue store", "problem", fmt.Sprintf(format, args...))
 }
 
-// Fatalf ends the process, as the store asks for: after a failed write to its log nothing
-// more can be acknowledged.
+// Fatalf ends the process, as the store asks for. It doesn't come to that when a write
+// fails, see disk; what is left are errors in the store's own code.
 func (l storeLog) Fatalf(format string, args ...any) {
 	l.Errorf(format, args...)
 	panic("relay: the queue store can't go on: " + fmt.Sprintf(format, args...))
@@ -115,6 +148,7 @@ func (s *store) close() error {
 // one sync. A nil commit is on disk already, or need not be.
 type commit struct {
 	once  sync.Once
+	store *store
 	batch *pebble.Batch
 	err   error
 }
@@ -129,23 +163,34 @@ func (c *commit) wait() error {
 		if e := c.batch.Close(); c.err == nil {
 			c.err = e
 		}
+		if c.err == nil {
+			c.err = c.store.disk.failure()
+		}
 	})
 	return c.err
 }
 
 // commit makes a change visible and has it synced; the caller answers after wait.
 func (s *store) commit(b *pebble.Batch) (*commit, error) {
+	if err := s.disk.failure(); err != nil {
+		b.Close()
+		return nil, fmt.Errorf("writing to the queue store: %w", err)
+	}
 	if err := s.db.ApplyNoSyncWait(b, pebble.Sync); err != nil {
 		return nil, fmt.Errorf("writing to the queue store: %w", err)
 	}
-	return &commit{batch: b}, nil
+	return &commit{store: s, batch: b}, nil
 }
 
 // commitLater makes a change visible that a crash may undo. Changes reach the disk in
 // their order, so what follows it can't survive without it.
 func (s *store) commitLater(b *pebble.Batch) error {
 	defer b.Close()
-	if err := b.Commit(pebble.NoSync); err != nil {
+	err := s.disk.failure()
+	if err == nil {
+		err = b.Commit(pebble.NoSync)
+	}
+	if err != nil {
 		return fmt.Errorf("writing to the queue store: %w", err)
 	}
 	return nil
@@ -187,140 +232,6 @@ func (s *store) find(kind byte, id smp.ID) (rcv key, ok bool, err error) {
 		return rcv, false, ErrDamaged
 	}
 	return rcv, true, nil
-}
-
-// record is what the store keeps of a queue.
-type record struct {
-	rcv, snd key
-	rcvKeys  []crypt.AuthPublic
-	secret   crypt.Secret     // with the recipient, for messages
-	sndKey   crypt.AuthPublic // nil until the queue is secured
-	mode     smp.QueueMode
-	off      bool
-	link     *key // if there is link data
-	notifier *notifier
-	used     uint32 // day of the last command, counted from 1970
-}
-
-// notifier is the right to be told about messages.
-type notifier struct {
-	id     key
-	key    crypt.AuthPublic
-	secret crypt.Secret // with the recipient, for the metadata
-}
-
-const recordVersion = 1
-
-func (r *record) append(b []byte) []byte {
-	b = append(b, recordVersion)
-	b = append(append(b, r.snd[:]...), byte(len(r.rcvKeys)))
-	for _, k := range r.rcvKeys {
-		b = wire.AppendShort(b, k.DER())
-	}
-	b = append(b, r.secret[:]...)
-	b = wire.AppendMaybe(b, r.sndKey != nil)
-	if r.sndKey != nil {
-		b = wire.AppendShort(b, r.sndKey.DER())
-	}
-	b = wire.AppendBool(append(b, byte(r.mode)), r.off)
-	b = wire.AppendMaybe(b, r.link != nil)
-	if r.link != nil {
-		b = append(b, r.link[:]...)
-	}
-	b = wire.AppendMaybe(b, r.notifier != nil)
-	if n := r.notifier; n != nil {
-		b = append(wire.AppendShort(append(b, n.id[:]...), n.key.DER()), n.secret[:]...)
-	}
-	return wire.AppendUint32(b, r.used)
-}
-
-func parseRecord(rcv key, b []byte) (record, error) {
-	r := wire.NewReader(b)
-	rec := record{rcv: rcv}
-	authKey := func() crypt.AuthPublic {
-		k, err := crypt.ParseAuthPublic(r.Short())
-		if err != nil {
-			r.Fail(err)
-		}
-		return k
-	}
-	if r.Byte() != recordVersion {
-		return rec, ErrDamaged
-	}
-	copy(rec.snd[:], r.Bytes(len(rec.snd)))
-	n := r.NonEmpty()
-	for i := 0; i < n && r.Err() == nil; i++ {
-		rec.rcvKeys = append(rec.rcvKeys, authKey())
-	}
-	copy(rec.secret[:], r.Bytes(len(rec.secret)))
-	if r.Maybe() {
-		rec.sndKey = authKey()
-	}
-	rec.mode, rec.off = smp.QueueMode(r.Byte()), r.Bool()
-	if r.Maybe() {
-		rec.link = new(key)
-		copy(rec.link[:], r.Bytes(len(rec.link)))
-	}
-	if r.Maybe() {
-		rec.notifier = new(notifier)
-		copy(rec.notifier.id[:], r.Bytes(len(key{})))
-		rec.notifier.key = authKey()
-		copy(rec.notifier.secret[:], r.Bytes(len(rec.notifier.secret)))
-	}
-	rec.used = r.Uint32()
-	if r.End() != nil {
-		return rec, ErrDamaged
-	}
-	return rec, nil
-}
-
-// queue is a record and where its messages are. Their numbers follow each other from
-// first up to, but not including, next.
-type queue struct {
-	record
-	first, next uint64
-	full        bool // the last message is the quota marker
-}
-
-func (q *queue) empty() bool { return q.first == q.next }
-
-// message is a stored message or quota marker.
-type message struct {
-	id     key
-	time   int64 // seconds since 1970
-	marker bool  // that the queue was full; there is no body
-	notify bool
-	body   []byte
-}
-
-// Flags of a stored message.
-const (
-	flagMarker = 1 << iota
-	flagNotify
-)
-
-// append appends the encoding without the body.
-func (m *message) append(b []byte) []byte {
-	var flags byte
-	if m.marker {
-		flags |= flagMarker
-	}
-	if m.notify {
-		flags |= flagNotify
-	}
-	return append(wire.AppendInt64(append(b, flags), m.time), m.id[:]...)
-}
-
-func parseMessage(b []byte) (m message, err error) {
-	r := wire.NewReader(b)
-	flags := r.Byte()
-	m.marker, m.notify = flags&flagMarker != 0, flags&flagNotify != 0
-	m.time = r.Int64()
-	copy(m.id[:], r.Bytes(len(m.id)))
-	if r.End() != nil {
-		return m, ErrDamaged
-	}
-	return m, nil
 }
 
 // firstNumber is the number of the first message of a queue that is empty and not in

@@ -145,6 +145,14 @@ func TestRecord(t *testing.T) {
 	for _, want := range []record{
 		{rcv: newKey(), snd: newKey(), rcvKeys: []crypt.AuthPublic{ed25519Key().public}, secret: crypt.Secret{1}},
 		{
+			rcv: newKey(), snd: newKey(), rcvKeys: []crypt.AuthPublic{ed25519Key().public},
+			blocked: &smp.Blocking{Reason: smp.BlockedSpam},
+		},
+		{
+			rcv: newKey(), snd: newKey(), rcvKeys: []crypt.AuthPublic{ed25519Key().public},
+			blocked: &smp.Blocking{Reason: smp.BlockedContent, Notice: &smp.Notice{TTL: new(int64)}},
+		},
+		{
 			rcv: newKey(), snd: newKey(), secret: crypt.Secret{2}, mode: smp.ModeContact, off: true, link: &link, used: 12345,
 			rcvKeys:  []crypt.AuthPublic{ed448Key().public, x25519Key().public},
 			sndKey:   ed448Key().public,
@@ -169,6 +177,8 @@ func TestRecord(t *testing.T) {
 
 func FuzzParseRecord(f *testing.F) {
 	r := record{rcvKeys: []crypt.AuthPublic{ed25519Key().public}, notifier: &notifier{key: x25519Key().public}}
+	f.Add(r.append(nil))
+	r.blocked = &smp.Blocking{Reason: smp.BlockedSpam, Notice: new(smp.Notice)}
 	f.Add(r.append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := parseRecord(key{}, b)

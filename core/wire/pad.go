@@ -1,12 +1,17 @@
 package wire
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // ErrPadded tells that a message is too long for the length it is to be padded to.
 var ErrPadded = errors.New("wire: message too long for its padded length")
 
 // filler fills up padded messages; readers don't look at it (encoding.md §2).
-const filler = '#'
+const filler = "#"
+
+var fill = strings.Repeat(filler, 4096)
 
 // AppendPadded appends msg padded to n bytes: a two-byte length, msg and filler. msg may
 // have up to n-2 bytes, and up to 65533.
@@ -15,8 +20,8 @@ func AppendPadded(b, msg []byte, n int) ([]byte, error) {
 		return nil, ErrPadded
 	}
 	b = append(AppendUint16(b, uint16(len(msg))), msg...)
-	for i := len(msg) + 2; i < n; i++ {
-		b = append(b, filler)
+	for left := n - 2 - len(msg); left > 0; left -= len(fill) {
+		b = append(b, fill[:min(left, len(fill))]...)
 	}
 	return b, nil
 }
