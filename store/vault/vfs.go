@@ -128,10 +128,16 @@ var ioMethods = sync.OnceValues(func() (uintptr, error) {
 	return p, nil
 })
 
+// registering keeps the list of layers in SQLite as it is while the default one is copied, which is
+// a part of that list.
+var registering sync.Mutex
+
 func registerVFS(keys *pageKeys, indexes *indexTable, readOnly bool) (*vfs, error) {
 	if _, err := ioMethods(); err != nil {
 		return nil, err
 	}
+	registering.Lock()
+	defer registering.Unlock()
 	tls := libc.NewTLS()
 	defer tls.Close()
 	v := &vfs{
@@ -186,6 +192,8 @@ func (v *vfs) unregister() error {
 	if v.self == 0 {
 		return nil
 	}
+	registering.Lock()
+	defer registering.Unlock()
 	tls := libc.NewTLS()
 	defer tls.Close()
 	sqlite3.Xsqlite3_vfs_unregister(tls, v.self)
