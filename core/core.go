@@ -8,7 +8,8 @@
 //	if p == nil {
 //		p, err = c.CreateProfile(ctx, core.NewProfile{Name: "Alice"})
 //	}
-//	invitation, err := p.Invite(ctx)
+//	invitation, err := p.Invite(ctx) // a link for one person
+//	address, err := p.MakeAddress(ctx) // one for anybody: each who opens it makes a Request
 //	item, err := p.Send(ctx, contact, "hello")
 //
 // A [Core] is a folder on disk. In it each [Profile] has a folder of its own with a random
@@ -71,6 +72,11 @@ type Options struct {
 	Network smp.Config
 	Now     func() time.Time // time.Now if nil
 	Rand    io.Reader        // crypto/rand.Reader if nil
+	// Versions caps the versions to speak with contacts, and Network.Versions those to speak with
+	// relays; what is zero is not capped.
+	Versions Versions
+	// NoPQ makes new connections without post-quantum encryption.
+	NoPQ bool
 	// Retry replaces the times between attempts to send if it is not zero.
 	Retry agent.Retry
 }
@@ -131,6 +137,9 @@ func Open(ctx context.Context, dir string, opt Options) (_ *Core, err error) {
 		return nil, fmt.Errorf("opening the data folder: %w", err)
 	}
 	if c.app, err = readApp(dir); err != nil {
+		return nil, fmt.Errorf("opening the data folder: %w", err)
+	}
+	if err := c.finishDeletions(); err != nil {
 		return nil, fmt.Errorf("opening the data folder: %w", err)
 	}
 	if c.embedded || c.local.exists() {
@@ -414,7 +423,9 @@ func (c *Core) startProfile(ctx context.Context, id string, db *store.DB) (_ *Pr
 	network := c.opt.Network
 	network.Isolation = hex.EncodeToString(isolation)
 	p.chat = chat.New(chat.Config{
-		Agent: agent.Config{DB: db, Choose: p.choose, Network: network, PQ: true, Rand: c.opt.Rand, Now: c.opt.Now, RetrySend: c.opt.Retry},
+		Agent: agent.Config{DB: db, Choose: p.choose, Network: network, Presets: presetServers(),
+			Route: p.Network, Known: p.known, ChooseProxy: p.chooseProxy, PQ: !c.opt.NoPQ, Versions: c.opt.Versions,
+			Rand: c.opt.Rand, Now: c.opt.Now, RetrySend: c.opt.Retry},
 		Publish: func(e chat.Event) {
 			p.publish(e)
 			p.count(e)
@@ -443,6 +454,9 @@ func (p *Profile) load(tx *store.Tx) error {
 	}
 	if err := json.Unmarshal(relays, &p.relays); err != nil {
 		return fmt.Errorf("setting %s: %w", settingRelays, err)
+	}
+	if err := p.loadNetwork(tx); err != nil {
+		return err
 	}
 	contacts, err := tx.Contacts()
 	if err != nil {

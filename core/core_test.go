@@ -219,7 +219,15 @@ func TestLinks(t *testing.T) {
 	// Somebody else opens it too.
 	other := openTest(t, t.TempDir(), opt)
 	carol := other.create("Carol")
-	c := mustConnect(t, carol, i.Link)
+	for _, open := range []func() error{
+		func() error { _, err := carol.Plan(t.Context(), i.Link); return err },
+		func() error { _, err := carol.Connect(t.Context(), i.Link); return err },
+	} {
+		if err := open(); !errors.Is(err, ErrLinkUsed) {
+			t.Errorf("opening a used link: %v", err)
+		}
+	}
+	c := mustConnect(t, carol, i.Full)
 	other.wait("the failure", func() bool { return mustContact(t, carol, c.ID).State == chat.ContactFailed })
 	if c = mustContact(t, carol, c.ID); c.Failure != chat.FailureLinkUsed {
 		t.Errorf("a used link fails with %q", c.Failure)

@@ -10,8 +10,10 @@ import (
 //
 //	ContactChanged, ContactDeleted   a row of the list of conversations
 //	ItemAdded, ItemChanged           a conversation
+//	RequestAdded, RequestRemoved     the list of requests
+//	AddressChanged                   the address
 //	RelayChanged                     the session with a relay
-//	ProfileChanged                   the list of profiles
+//	ProfileChanged, ProfileDeleted   the list of profiles
 //	Resync                           anything: events were missed
 type Event struct {
 	Profile string // id of the profile that it is about, empty with Resync
@@ -24,6 +26,9 @@ type (
 	ContactDeleted = chat.ContactDeleted
 	ItemAdded      = chat.ItemAdded
 	ItemChanged    = chat.ItemChanged
+	RequestAdded   = chat.RequestAdded
+	RequestRemoved = chat.RequestRemoved
+	AddressChanged = chat.AddressChanged
 )
 
 type (
@@ -31,6 +36,8 @@ type (
 	RelayChanged struct{ Relay RelayStatus }
 	// ProfileChanged tells that a profile is new, or that something about it changed.
 	ProfileChanged struct{ Profile ProfileInfo }
+	// ProfileDeleted tells that a profile is gone.
+	ProfileDeleted struct{}
 	// Resync tells that the subscriber was too slow and has missed events: everything that
 	// it knows is to be read again.
 	Resync struct{}

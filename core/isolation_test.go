@@ -203,7 +203,7 @@ func readBlobs(t *testing.T, p *Profile) map[string]string {
 	t.Helper()
 	blobs := make(map[string]string)
 	err := p.db.View(t.Context(), func(tx *store.Tx) error {
-		for _, table := range []string{"connections", "receive_queues", "send_queues", "sent", "received", "contacts", "items"} {
+		for _, table := range []string{"connections", "receive_queues", "send_queues", "sent", "received", "contacts", "items", "requests", "contact_requests", "previews"} {
 			rows, err := tx.Query("SELECT * FROM " + table)
 			if err != nil {
 				return err

@@ -3,7 +3,17 @@ package core
 import (
 	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/core/transport"
+	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/store"
+)
+
+// Versions are the versions to speak with contacts.
+type Versions = agent.Versions
+
+// The versions that are spoken with contacts if Versions does not cap them (agent.md §1).
+var (
+	AgentVersions  = wire.VersionRange{Min: 2, Max: 7}
+	ClientVersions = wire.VersionRange{Min: 1, Max: 4}
 )
 
 // LinkKind tells what a link leads to.

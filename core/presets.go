@@ -2,6 +2,7 @@ package core
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/sotto-chat/sotto/core/wire"
 )
@@ -48,6 +49,15 @@ var presets = []preset{
 	{"smp://rWvBYyTamuRCBYb_KAn-nsejg879ndhiTg5Sq3k0xWA=@smp5.simplexonflux.com,4ao347qwiuluyd45xunmii4skjigzuuox53hpdsgbwxqafd4yrticead.onion", operatorFlux, false},
 	{"smp://PN7-uqLBToqlf1NxHEaiL35lV2vBpXq8Nj8BW11bU48=@smp6.simplexonflux.com,hury6ot3ymebbr2535mlp7gcxzrjpc6oujhtfxcfh2m4fal4xw5fq6qd.onion", operatorFlux, false},
 }
+
+// presetServers are the public relays as short links may name them, by their first host alone.
+var presetServers = sync.OnceValue(func() []wire.Server {
+	list := make([]wire.Server, len(presets))
+	for i, p := range presets {
+		list[i], _ = wire.ParseServer(p.address) // a test sees that they are addresses
+	}
+	return list
+})
 
 // operator returns who runs a relay, empty if that is not known.
 func operator(server wire.Server) string {

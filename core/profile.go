@@ -21,6 +21,10 @@ type (
 	Failure      = chat.Failure
 	Plan         = chat.Plan
 
+	Address         = chat.Address
+	AddressSettings = chat.AddressSettings
+	Request         = chat.Request
+
 	// LinkKindError tells that a link leads to something that this version can't connect with.
 	LinkKindError = chat.LinkKindError
 	// MessageTooLongError tells that a message is longer than can be sent.
@@ -33,11 +37,19 @@ var (
 	ErrDamagedLink  = chat.ErrDamagedLink
 	ErrNewerLink    = chat.ErrNewerLink
 	ErrOwnLink      = chat.ErrOwnLink
+	ErrLinkUsed     = chat.ErrLinkUsed
+	ErrLinkDeleted  = chat.ErrLinkDeleted
+	ErrLinkRelay    = chat.ErrLinkRelay
+	ErrBusinessLink = chat.ErrBusinessLink
 	ErrNoContact    = chat.ErrNoContact
 	ErrNoItem       = chat.ErrNoItem
 	ErrNotConnected = chat.ErrNotConnected
 	ErrEmptyMessage = chat.ErrEmptyMessage
 	ErrNotFailed    = chat.ErrNotFailed
+
+	ErrNoAddress     = chat.ErrNoAddress
+	ErrAddressExists = chat.ErrAddressExists
+	ErrNoRequest     = chat.ErrNoRequest
 )
 
 // Settings of a profile.
@@ -51,44 +63,140 @@ const (
 type Profile struct {
 	core   *Core
 	id     string
-	name   string
 	avatar uint32
 	db     *store.DB
 	chat   *chat.Chat
 	states relayStates
 
+	renaming sync.Mutex // held while the name is changed
+
 	mu     sync.Mutex
+	name   string
 	relays RelayChoice
+	route  Network
 	unread map[int64]int // by contact
 }
 
 // Invitation is a one-time link, and who will open it.
 type Invitation struct {
 	Contact Contact
-	Link    string
+	Link    string // the short form, if the relay keeps such
+	Full    string // the form that says everything itself
 }
 
 // ID returns the id of the profile, which is random and the name of its folder.
 func (p *Profile) ID() string { return p.id }
 
 // Name returns the display name, which contacts get to know.
-func (p *Profile) Name() string { return p.name }
-
-// Invite makes a one-time link. It waits for a relay, for as long as ctx allows.
-func (p *Profile) Invite(ctx context.Context) (Invitation, error) {
-	contact, link, err := p.chat.Invite(ctx)
-	return Invitation{contact, link}, err
+func (p *Profile) Name() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.name
 }
 
-// Plan tells what opening the link in a text would do, without doing anything. The error is
-// ErrNotLink, ErrDamagedLink, ErrNewerLink or a *LinkKindError.
+// Rename changes the display name. Contacts that know the profile by it get to know the new one,
+// and so does who looks at the address. The error wraps ErrName if it can't be used.
+func (p *Profile) Rename(ctx context.Context, name string) error {
+	p.renaming.Lock()
+	defer p.renaming.Unlock()
+	if err := p.chat.Rename(ctx, name); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.name = name
+	p.mu.Unlock()
+	p.changed()
+	return nil
+}
+
+// Invite makes a one-time link. It waits for a relay, for as long as ctx allows.
+func (p *Profile) Invite(ctx context.Context) (Invitation, error) { return p.invite(ctx, false) }
+
+// InviteIncognito is Invite under a name that is made up for this contact alone.
+func (p *Profile) InviteIncognito(ctx context.Context) (Invitation, error) {
+	return p.invite(ctx, true)
+}
+
+func (p *Profile) invite(ctx context.Context, incognito bool) (Invitation, error) {
+	contact, err := p.chat.Invite(ctx, incognito)
+	return Invitation{contact, contact.Invitation, contact.FullInvitation}, err
+}
+
+// Look tells what opening the link in a text would do, as far as that can be told without asking a
+// relay. The error is ErrNotLink, ErrDamagedLink, ErrNewerLink or a *LinkKindError.
+func (p *Profile) Look(ctx context.Context, text string) (Plan, error) { return p.chat.Look(ctx, text) }
+
+// Plan tells what opening the link in a text would do. Nothing of it is told to who made the link.
+// The data of a short link is read from its relay, for which Plan waits as long as ctx allows; a
+// one-time short link can be opened by this profile alone then. The error is one of those of Look,
+// ErrLinkUsed, ErrLinkDeleted, ErrLinkRelay, ErrBusinessLink, or tells why the relay can't be
+// asked.
 func (p *Profile) Plan(ctx context.Context, text string) (Plan, error) { return p.chat.Plan(ctx, text) }
 
 // Connect opens the link in a text, and goes on in the background. The error is one of those of
-// Plan, or ErrOwnLink. That somebody else has used the link shows later, in the Failure
+// Plan, or ErrOwnLink. That somebody else has used a full link shows later, in the Failure
 // of the contact. A link that was opened before leads to the same contact.
 func (p *Profile) Connect(ctx context.Context, text string) (Contact, error) {
 	return p.chat.Connect(ctx, text)
+}
+
+// ConnectTo is Connect with the link of a plan, without reading it again: under the name of the
+// profile, or incognito under one that is made up for this contact alone.
+func (p *Profile) ConnectTo(ctx context.Context, plan Plan, incognito bool) (Contact, error) {
+	return p.chat.ConnectTo(ctx, plan, incognito)
+}
+
+// MakeAddress makes the address of the profile, which anybody can open to ask for a connection.
+// It waits for a relay, for as long as ctx allows. The error is ErrAddressExists if there is one:
+// for a new one, delete it first.
+func (p *Profile) MakeAddress(ctx context.Context) (Address, error) { return p.chat.MakeAddress(ctx) }
+
+// Address returns the address of the profile, or ErrNoAddress.
+func (p *Profile) Address(ctx context.Context) (Address, error) { return p.chat.Address(ctx) }
+
+// SetAddressSettings sets how requests are received. The error is ErrNoAddress, or a
+// *MessageTooLongError of the greeting.
+func (p *Profile) SetAddressSettings(ctx context.Context, s AddressSettings) error {
+	return p.chat.SetAddressSettings(ctx, s)
+}
+
+// DeleteAddress deletes the address and the requests that wait at it, or returns ErrNoAddress.
+func (p *Profile) DeleteAddress(ctx context.Context) error { return p.chat.DeleteAddress(ctx) }
+
+// Requests returns who has opened the address and waits for an answer, oldest first.
+func (p *Profile) Requests(ctx context.Context) ([]Request, error) { return p.chat.Requests(ctx) }
+
+// Accept makes a contact of a request, and goes on in the background. The error is ErrNoRequest, or
+// ErrNewerLink if the other program is too new or too old.
+func (p *Profile) Accept(ctx context.Context, request int64, incognito bool) (Contact, error) {
+	return p.chat.Accept(ctx, request, incognito)
+}
+
+// Reject forgets a request, of which nobody is told, or returns ErrNoRequest.
+func (p *Profile) Reject(ctx context.Context, request int64) error {
+	return p.chat.Reject(ctx, request)
+}
+
+// Code returns the code of a contact, which both sides compare to see that nobody sits between
+// them. The error is ErrNoContact, or ErrNotConnected while there is none yet.
+func (p *Profile) Code(ctx context.Context, contact int64) (string, error) {
+	return p.chat.Code(ctx, contact)
+}
+
+// Verify compares the code of a contact with the one that its side shows. If they are equal the
+// contact is verified from then on, until its code changes.
+func (p *Profile) Verify(ctx context.Context, contact int64, code string) (bool, error) {
+	return p.chat.Verify(ctx, contact, code)
+}
+
+// Unverify forgets that the codes were compared.
+func (p *Profile) Unverify(ctx context.Context, contact int64) error {
+	return p.chat.Unverify(ctx, contact)
+}
+
+// SetReceipts sets whether a contact is told that its messages were received, which is so at first.
+func (p *Profile) SetReceipts(ctx context.Context, contact int64, on bool) error {
+	return p.chat.SetReceipts(ctx, contact, on)
 }
 
 // Contacts returns all contacts, the one that was active last first.
@@ -207,6 +315,11 @@ func (p *Profile) count(e chat.Event) {
 	if !changed {
 		return
 	}
+	p.changed()
+}
+
+// changed tells that something about the profile changed.
+func (p *Profile) changed() {
 	info := p.info()
 	p.core.mu.Lock()
 	info.Current = p.id == p.core.app.Current
@@ -242,4 +355,14 @@ func (p *Profile) loadRelays(tx *store.Tx) error {
 		p.states.set(RelayStatus{Server: server, Operator: operator(server), State: RelayConnecting, Since: p.core.opt.Now()})
 	}
 	return nil
+}
+
+// Rotate moves the queue on which messages of a contact wait to another relay; see [chat.Chat.Rotate].
+func (p *Profile) Rotate(ctx context.Context, contact int64) error {
+	return p.chat.Rotate(ctx, contact)
+}
+
+// Resync makes the encryption with a contact anew; see [chat.Chat.Resync].
+func (p *Profile) Resync(ctx context.Context, contact int64) error {
+	return p.chat.Resync(ctx, contact)
 }

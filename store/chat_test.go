@@ -20,7 +20,8 @@ func TestContacts(t *testing.T) {
 			return err
 		}
 		first = &Contact{Connection: connection.ID, State: "connecting", Name: "Bob", Profile: []byte("{}"), VersionMin: 1, VersionMax: 16,
-			Link: "link", Avatar: 1<<32 - 1, Created: at(1), Active: at(1)}
+			Link: "link", FullLink: "full", Avatar: 1<<32 - 1, Created: at(1), Active: at(1), Receipts: true, Incognito: "Quiet Heron", Told: "Quiet Heron",
+			OpenedServer: "server", OpenedSender: []byte{1}, OpenedKey: []byte{2}, Request: []byte{3}, Greet: true, GreetID: []byte{4}}
 		second = &Contact{State: "failed", Failure: "x", Profile: []byte("{}"), Created: at(2), Active: at(2)}
 		return errors.Join(tx.InsertContact(first), tx.InsertContact(second))
 	})
@@ -33,16 +34,43 @@ func TestContacts(t *testing.T) {
 			t.Errorf("contacts are %v, %v", list, err)
 		}
 		first.State, first.Alias, first.Link, first.Draft, first.Unread, first.Active = "connected", "Robert", "", "draft", 3, at(3)
+		first.FullLink, first.Receipts, first.Told, first.Verified, first.GreetID = "", false, "Alice", at(4), nil
 		if err := tx.SaveContact(first); err != nil {
 			return err
 		}
 		for _, find := range []func() (*Contact, error){
 			func() (*Contact, error) { return tx.Contact(first.ID) },
 			func() (*Contact, error) { return tx.ContactOf(first.Connection) },
+			func() (*Contact, error) { return tx.ContactByLinkKey([]byte{2}) },
+			func() (*Contact, error) { return tx.ContactByRequest([]byte{3}) },
 		} {
 			if got, err := find(); err != nil || !reflect.DeepEqual(got, first) {
 				t.Errorf("contact is %+v, %v", got, err)
 			}
+		}
+		if list, err := tx.ContactsOpenedBy([]byte{1}); err != nil || !reflect.DeepEqual(list, []*Contact{first}) {
+			t.Errorf("contacts of a queue are %v, %v", list, err)
+		}
+		// What was not opened with a link, or did not come from a request, is not found by the lack of it.
+		if list, err := tx.ContactsOpenedBy(nil); err != nil || len(list) != 0 {
+			t.Errorf("contacts of no queue are %v, %v", list, err)
+		}
+		for _, find := range []func([]byte) (*Contact, error){tx.ContactByLinkKey, tx.ContactByRequest} {
+			if _, err := find(nil); !errors.Is(err, ErrNotFound) {
+				t.Errorf("contact of nothing: %v", err)
+			}
+		}
+		if list, err := tx.ContactsToGreet("connected"); err != nil || !slices.Equal(list, []int64{first.ID}) {
+			t.Errorf("to be greeted are %v, %v", list, err)
+		}
+		if list, err := tx.ContactsToTell("connected", "Alicia"); err != nil || len(list) != 0 {
+			t.Errorf("incognito, to be told are %v, %v", list, err)
+		}
+		if list, err := tx.ContactsToTell("failed", "Alicia"); err != nil || !slices.Equal(list, []int64{second.ID}) {
+			t.Errorf("to be told are %v, %v", list, err)
+		}
+		if n, err := tx.CountRequested("connected"); n != 1 || err != nil {
+			t.Errorf("%d contacts came from requests, %v", n, err)
 		}
 		if n, err := tx.Unread(); n != 3 || err != nil {
 			t.Errorf("unread are %d, %v", n, err)
@@ -62,6 +90,85 @@ func TestContacts(t *testing.T) {
 		}
 		if _, err := tx.ContactOf(0); !errors.Is(err, ErrNotFound) {
 			t.Errorf("contact of no connection: %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAddressAndRequests(t *testing.T) {
+	db := mustCreate(t, filepath.Join(t.TempDir(), "p"))
+	now := time.UnixMilli(1000)
+	err := db.Update(t.Context(), func(tx *Tx) error {
+		if _, err := tx.Address(); !errors.Is(err, ErrNotFound) {
+			t.Errorf("address before there is one: %v", err)
+		}
+		c := &Connection{State: "address", Created: now}
+		if err := tx.InsertConnection(c); err != nil {
+			return err
+		}
+		a := &Address{Connection: c.ID, Link: "short", FullLink: "full", Greeting: "hello", AutoAccept: true, Published: true, Created: now}
+		if err := tx.InsertAddress(a); err != nil {
+			return err
+		}
+		if err := tx.InsertAddress(a); err == nil {
+			t.Error("there is a second address")
+		}
+		a.Greeting, a.AutoAccept, a.Incognito, a.Failure, a.Published = "", false, true, "gone", false
+		if err := tx.SaveAddress(a); err != nil {
+			return err
+		}
+		if got, err := tx.Address(); err != nil || !reflect.DeepEqual(got, a) {
+			t.Errorf("address is %+v, %v", got, err)
+		}
+		var list []*ContactRequest
+		for i := range 3 {
+			sent := &Request{Connection: c.ID, Link: "link", Created: now}
+			if err := tx.InsertRequest(sent); err != nil {
+				return err
+			}
+			r := &ContactRequest{Request: sent.ID, Shared: []byte{byte(i)}, Name: "Bob", Info: []byte("{}"), Avatar: 5, Auto: i == 2, Created: now}
+			if err := tx.InsertContactRequest(r); err != nil {
+				return err
+			}
+			list = append(list, r)
+		}
+		list[0].Name, list[0].Info = "Robert", []byte("[]")
+		if err := tx.SaveContactRequest(list[0]); err != nil {
+			return err
+		}
+		for _, auto := range []bool{false, true} {
+			want := list[:2]
+			if auto {
+				want = list[2:]
+			}
+			if got, err := tx.ContactRequests(auto); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("requests are %+v, %v", got, err)
+			}
+		}
+		if got, err := tx.ContactRequestByShared([]byte{1}); err != nil || !reflect.DeepEqual(got, list[1]) {
+			t.Errorf("request is %+v, %v", got, err)
+		}
+		if n, err := tx.CountRequested("connecting"); n != 1 || err != nil {
+			t.Errorf("%d requests are about to be accepted, %v", n, err)
+		}
+		// A request goes with what the agent keeps of it, and all go with the address.
+		if err := tx.DeleteRequest(list[0].Request); err != nil {
+			return err
+		}
+		if _, err := tx.ContactRequest(list[0].ID); !errors.Is(err, ErrNotFound) {
+			t.Errorf("deleted request: %v", err)
+		}
+		if err := tx.DeleteConnection(c.ID); err != nil {
+			return err
+		}
+		if _, err := tx.ContactRequest(list[1].ID); !errors.Is(err, ErrNotFound) {
+			t.Errorf("request at a deleted address: %v", err)
+		}
+		if _, err := tx.Address(); !errors.Is(err, ErrNotFound) {
+			t.Errorf("deleted address: %v", err)
 		}
 		return nil
 	})

@@ -295,11 +295,7 @@ func (tx *Tx) DeleteOutgoing(id int64) error {
 
 // QueuesWithOutgoing returns the ids of the send queues for which messages wait.
 func (tx *Tx) QueuesWithOutgoing() ([]int64, error) {
-	return collect(tx, "queues to send to", func(row scanner) (id int64, err error) {
-		err = row.Scan(&id)
-		return id, err
-	},
-		`SELECT DISTINCT queue FROM outgoing ORDER BY queue`)
+	return collect(tx, "queues to send to", scanID, `SELECT DISTINCT queue FROM outgoing ORDER BY queue`)
 }
 
 func scanOutgoing(row scanner) (*Outgoing, error) {

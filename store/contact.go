@@ -17,21 +17,37 @@ type Contact struct {
 	VersionMin uint16 // the chat versions of the peer
 	VersionMax uint16
 	Link       string // our invitation, until somebody opens it
+	FullLink   string // the form of it that needs no relay
 	Draft      string
 	Unread     int
 	Avatar     int64
 	Created    time.Time
 	Active     time.Time // the last time that something was said
+	Receipts   bool      // it is told that its messages were received
+	Incognito  string    // our name for it, empty if that is the profile's
+	Told       string    // our name as it was told last
+	Verified   time.Time // when the codes were compared, zero for never
+
+	// The queue of the link that was opened, and the link's key if it was a short one.
+	OpenedServer            string
+	OpenedSender, OpenedKey []byte
+
+	Request []byte // the id of the request that it came from, nil for none
+	Greet   bool   // the greeting is still to be sent
+	GreetID []byte // the message that the greeting is, nil for a new one
 }
 
-const contactColumns = `id, coalesce(connection, 0), state, failure, name, alias, profile, version_min, version_max, link, draft, unread, avatar, created, active`
+const contactColumns = `id, coalesce(connection, 0), state, failure, name, alias, profile, version_min, version_max, link, full_link, draft, unread, avatar, created, active,
+	receipts, incognito, told, verified, opened_server, opened_sender, opened_key, request, greet, greet_id`
 
 // InsertContact stores a new contact and sets its ID.
 func (tx *Tx) InsertContact(c *Contact) error {
-	res, err := tx.Exec(`INSERT INTO contacts (connection, state, failure, name, alias, profile, version_min, version_max, link, draft, unread, avatar, created, active)
-		VALUES (nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		c.Connection, c.State, c.Failure, c.Name, c.Alias, blob(c.Profile), c.VersionMin, c.VersionMax, c.Link, c.Draft, c.Unread, c.Avatar,
-		c.Created.UnixMilli(), c.Active.UnixMilli())
+	res, err := tx.Exec(`INSERT INTO contacts (connection, state, failure, name, alias, profile, version_min, version_max, link, full_link, draft, unread, avatar, created, active,
+		receipts, incognito, told, verified, opened_server, opened_sender, opened_key, request, greet, greet_id)
+		VALUES (nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		c.Connection, c.State, c.Failure, c.Name, c.Alias, blob(c.Profile), c.VersionMin, c.VersionMax, c.Link, c.FullLink, c.Draft, c.Unread, c.Avatar,
+		c.Created.UnixMilli(), c.Active.UnixMilli(),
+		c.Receipts, c.Incognito, c.Told, milli(c.Verified), c.OpenedServer, blob(c.OpenedSender), blob(c.OpenedKey), c.Request, c.Greet, c.GreetID)
 	if err != nil {
 		return fmt.Errorf("store: adding a contact: %w", err)
 	}
@@ -39,11 +55,13 @@ func (tx *Tx) InsertContact(c *Contact) error {
 	return err
 }
 
-// SaveContact stores all of c but its ID, Avatar and Created.
+// SaveContact stores all of c but what never changes: its ID, Avatar, Created, Incognito, Request and
+// the link that was opened.
 func (tx *Tx) SaveContact(c *Contact) error {
 	_, err := tx.Exec(`UPDATE contacts SET connection = nullif(?, 0), state = ?, failure = ?, name = ?, alias = ?, profile = ?,
-		version_min = ?, version_max = ?, link = ?, draft = ?, unread = ?, active = ? WHERE id = ?`,
-		c.Connection, c.State, c.Failure, c.Name, c.Alias, blob(c.Profile), c.VersionMin, c.VersionMax, c.Link, c.Draft, c.Unread, c.Active.UnixMilli(), c.ID)
+		version_min = ?, version_max = ?, link = ?, full_link = ?, draft = ?, unread = ?, active = ?, receipts = ?, told = ?, verified = ?, greet = ?, greet_id = ? WHERE id = ?`,
+		c.Connection, c.State, c.Failure, c.Name, c.Alias, blob(c.Profile), c.VersionMin, c.VersionMax, c.Link, c.FullLink, c.Draft, c.Unread, c.Active.UnixMilli(),
+		c.Receipts, c.Told, milli(c.Verified), c.Greet, c.GreetID, c.ID)
 	if err != nil {
 		return fmt.Errorf("store: saving a contact: %w", err)
 	}
@@ -73,6 +91,41 @@ func (tx *Tx) Contacts() ([]*Contact, error) {
 	return collect(tx, "contacts", scanContact, `SELECT `+contactColumns+` FROM contacts ORDER BY active DESC, id DESC`)
 }
 
+// ContactsOpenedBy returns the contacts whose link led to a queue with a sender id, the newest first.
+func (tx *Tx) ContactsOpenedBy(senderID []byte) ([]*Contact, error) {
+	return collect(tx, "contacts", scanContact, `SELECT `+contactColumns+` FROM contacts WHERE opened_sender = ? AND opened_sender <> x'' ORDER BY id DESC`, blob(senderID))
+}
+
+// ContactByLinkKey returns the newest contact that a short link with this key was opened for, or ErrNotFound.
+func (tx *Tx) ContactByLinkKey(key []byte) (*Contact, error) {
+	return tx.contact(`SELECT `+contactColumns+` FROM contacts WHERE opened_key = ? AND opened_key <> x'' ORDER BY id DESC LIMIT 1`, blob(key))
+}
+
+// ContactByRequest returns the newest contact that came from a request with this id, or ErrNotFound.
+func (tx *Tx) ContactByRequest(shared []byte) (*Contact, error) {
+	return tx.contact(`SELECT `+contactColumns+` FROM contacts WHERE request = ? ORDER BY id DESC LIMIT 1`, blob(shared))
+}
+
+// CountRequested returns how many contacts in a state came from a request, with the requests that are
+// about to be accepted by themselves.
+func (tx *Tx) CountRequested(state string) (n int, err error) {
+	if err := tx.QueryRow(`SELECT (SELECT count(*) FROM contacts WHERE request IS NOT NULL AND state = ?) + (SELECT count(*) FROM contact_requests WHERE auto)`, state).Scan(&n); err != nil {
+		return 0, fmt.Errorf("store: counting contacts: %w", err)
+	}
+	return n, nil
+}
+
+// ContactsToTell returns the ids of the contacts in a state that get the profile's name and were
+// told another one last.
+func (tx *Tx) ContactsToTell(state, name string) ([]int64, error) {
+	return collect(tx, "contacts", scanID, `SELECT id FROM contacts WHERE state = ? AND incognito = '' AND told <> ? ORDER BY id`, state, name)
+}
+
+// ContactsToGreet returns the ids of the contacts in a state that the greeting is still to be sent to.
+func (tx *Tx) ContactsToGreet(state string) ([]int64, error) {
+	return collect(tx, "contacts", scanID, `SELECT id FROM contacts WHERE state = ? AND greet ORDER BY id`, state)
+}
+
 // Unread returns the number of unread messages of all contacts.
 func (tx *Tx) Unread() (n int, err error) {
 	if err := tx.QueryRow(`SELECT coalesce(sum(unread), 0) FROM contacts`).Scan(&n); err != nil {
@@ -91,11 +144,28 @@ func (tx *Tx) DeleteContact(id int64) error {
 
 func scanContact(row scanner) (*Contact, error) {
 	c := new(Contact)
-	var created, active int64
+	var created, active, verified int64
 	err := row.Scan(&c.ID, &c.Connection, &c.State, &c.Failure, &c.Name, &c.Alias, &c.Profile, &c.VersionMin, &c.VersionMax,
-		&c.Link, &c.Draft, &c.Unread, &c.Avatar, &created, &active)
+		&c.Link, &c.FullLink, &c.Draft, &c.Unread, &c.Avatar, &created, &active,
+		&c.Receipts, &c.Incognito, &c.Told, &verified, &c.OpenedServer, &c.OpenedSender, &c.OpenedKey, &c.Request, &c.Greet, &c.GreetID)
 	c.Created, c.Active = time.UnixMilli(created), time.UnixMilli(active)
+	if verified != 0 {
+		c.Verified = time.UnixMilli(verified)
+	}
 	return c, err
+}
+
+func scanID(row scanner) (id int64, err error) {
+	err = row.Scan(&id)
+	return id, err
+}
+
+// milli is a time that may be zero, as it is stored.
+func milli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
 }
 
 // ReceiveQueuesBySender returns the queues whose sender knows them by an id.
@@ -103,7 +173,11 @@ func (tx *Tx) ReceiveQueuesBySender(senderID []byte) ([]*ReceiveQueue, error) {
 	return collect(tx, "receive queues", scanReceiveQueue, `SELECT `+receiveQueueColumns+` FROM receive_queues WHERE sender_id = ? ORDER BY id`, blob(senderID))
 }
 
-// SendQueuesBySender returns the queues that we send to by an id.
-func (tx *Tx) SendQueuesBySender(senderID []byte) ([]*SendQueue, error) {
-	return collect(tx, "send queues", scanSendQueue, `SELECT `+sendQueueColumns+` FROM send_queues WHERE sender_id = ? ORDER BY id`, blob(senderID))
+// ReceiveQueueByLink returns the queue whose short link has this key, or ErrNotFound.
+func (tx *Tx) ReceiveQueueByLink(key []byte) (*ReceiveQueue, error) {
+	q, err := scanReceiveQueue(tx.QueryRow(`SELECT `+receiveQueueColumns+` FROM receive_queues WHERE link_key = ?`, blob(key)))
+	if err != nil {
+		return nil, fmt.Errorf("store: reading a receive queue: %w", found(err))
+	}
+	return q, nil
 }

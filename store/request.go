@@ -93,10 +93,10 @@ func (tx *Tx) preview(where string, args ...any) (*Preview, error) {
 	return p, nil
 }
 
-// DeletePreview forgets a preview once its link is joined.
-func (tx *Tx) DeletePreview(server string, linkID []byte) error {
-	if _, err := tx.Exec(`DELETE FROM previews WHERE server = ? AND link_id = ?`, server, blob(linkID)); err != nil {
-		return fmt.Errorf("store: deleting a link preview: %w", err)
+// DeleteOldPreviews forgets the links that were read before a time.
+func (tx *Tx) DeleteOldPreviews(before time.Time) error {
+	if _, err := tx.Exec(`DELETE FROM previews WHERE created < ?`, before.UnixMilli()); err != nil {
+		return fmt.Errorf("store: deleting link previews: %w", err)
 	}
 	return nil
 }

@@ -456,7 +456,14 @@ func (d *newConversation) showPlan(text string, plan core.Plan, err error) {
 		return
 	}
 	d.tell(widget.ToneDanger, "")
-	title := widget.NewLabel(lang.L("One-time invitation"), theme.TextBody)
+	kind := lang.L("One-time invitation")
+	if plan.Kind == core.LinkContact {
+		kind = lang.L("Address of a person")
+	}
+	if plan.Name != "" { // whoever made the link chose it
+		kind = lang.L("{{.Kind}} of “{{.Name}}”", map[string]any{"Kind": kind, "Name": plan.Name})
+	}
+	title := widget.NewLabel(kind, theme.TextBody)
 	title.Bold = true
 	if known := plan.Known; known != nil && known.State != chat.ContactFailed {
 		show := func() {
@@ -474,9 +481,16 @@ func (d *newConversation) showPlan(text string, plan core.Plan, err error) {
 		relay = plan.Relay.Hosts[0]
 	}
 	connect := widget.NewButton(lang.L("Connect"), widget.ButtonPrimary, func() { d.connect(text) })
-	d.setPlan(planCard(title,
-		widget.NewHint(lang.L("It connects you with who made it, through the relay {{.Relay}}, which will see your network address.", map[string]any{"Relay": relay})),
-		widget.NewHint(lang.L("You will be seen as {{.Name}}.", map[string]any{"Name": d.profile.Name()})), buttonRow(connect)))
+	what := lang.L("It connects you with who made it, through the relay {{.Relay}}.", map[string]any{"Relay": relay})
+	if plan.Kind == core.LinkContact {
+		what = lang.L("You ask its owner, through the relay {{.Relay}}, and are connected when they accept.", map[string]any{"Relay": relay})
+	}
+	lines := []fyne.CanvasObject{title}
+	if plan.Greeting != "" {
+		lines = append(lines, widget.NewLabel(plan.Greeting, theme.TextSmall))
+	}
+	d.setPlan(planCard(append(lines, widget.NewHint(what),
+		widget.NewHint(lang.L("You will be seen as {{.Name}}.", map[string]any{"Name": d.profile.Name()})), buttonRow(connect))...))
 	d.next = func() { d.connect(text) }
 }
 

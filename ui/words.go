@@ -34,6 +34,14 @@ func sentence(err error) string {
 		return lang.L("The link was made by a newer version of the program. Update Sotto and try again.")
 	case errors.Is(err, core.ErrOwnLink):
 		return lang.L("This is your own link. Give it to the person you want to talk with.")
+	case errors.Is(err, core.ErrLinkUsed):
+		return lang.L("Somebody has opened this link already, or it was taken back. Ask for a new one.")
+	case errors.Is(err, core.ErrLinkDeleted):
+		return lang.L("This address was deleted by its owner. Ask for a new one.")
+	case errors.Is(err, core.ErrLinkRelay):
+		return lang.L("This short link is on a relay that is not known here. Ask for the full link.")
+	case errors.Is(err, core.ErrBusinessLink):
+		return lang.L("This is the address of a business, which this version can't connect with yet.")
 	case errors.Is(err, errNoClipboard):
 		return lang.L("There is neither a link nor a picture in the clipboard. Copy one of them first.")
 	case errors.Is(err, errNoFile):
@@ -94,10 +102,8 @@ func linkKindSentence(e *core.LinkKindError) string {
 		return lang.L("This link leads to a group, which this version can't join yet.")
 	case e.Kind == core.LinkRelay:
 		return lang.L("This is the link of a relay, not of a person.")
-	case e.Short:
-		return lang.L("This is a short link, which this version can't open yet. Ask for the full one-time link.")
 	default:
-		return lang.L("This is the address of a person, which this version can't open yet. Ask for a one-time link.")
+		return lang.L("This kind of link can't be opened by this version yet. Ask for a one-time link.")
 	}
 }
 
@@ -192,6 +198,16 @@ func itemText(i *core.Item, name string) string {
 		return lang.L("This contact is now called {{.Text}}.", count)
 	case chat.KindLeft:
 		return lang.L("{{.Name}} has deleted this conversation.", count)
+	case chat.KindOutOfSync:
+		return lang.L("Messages can't be decrypted any more: the encryption has to be synchronized again.")
+	case chat.KindSyncing:
+		return lang.L("New keys were sent to synchronize the encryption.")
+	case chat.KindSynced:
+		return lang.L("The encryption is in order again, with new keys.")
+	case chat.KindMoved:
+		return lang.L("Messages for you wait on another relay now.")
+	case chat.KindPeerMoved:
+		return lang.L("Messages for {{.Name}} wait on another relay now.", count)
 	}
 	what := lang.L("This message can't be shown by this version yet.")
 	switch i.Content {

@@ -31,6 +31,7 @@ type mark struct {
 	Change int64 `json:"change"` // the last change of an item that was told
 	// Contacts that were told to be on their way to be connected. Others are connected, or new.
 	Contacts map[int64]core.ContactState `json:"contacts,omitempty"`
+	Request  int64                       `json:"request,omitempty"` // the last one that was told
 }
 
 func newAnnouncer(s *session) *announcer {
@@ -65,6 +66,8 @@ func (a *announcer) tell(ctx context.Context, e core.Event) {
 			err = a.tellItems(ctx, p)
 		case core.ContactChanged:
 			err = a.tellContact(ctx, p, c.Contact.ID)
+		case core.RequestAdded:
+			err = a.tellRequests(ctx, p)
 		case core.RelayChanged:
 			a.tellRelay(p, c.Relay)
 		}
@@ -101,6 +104,9 @@ func (a *announcer) resyncProfile(ctx context.Context, p *announced) error {
 		if err := a.tellContact(ctx, p, c.ID); err != nil {
 			return err
 		}
+	}
+	if err := a.tellRequests(ctx, p); err != nil {
+		return err
 	}
 	return a.tellItems(ctx, p)
 }
@@ -213,6 +219,12 @@ func (a *announcer) tellItem(ctx context.Context, p *announced, i core.Item) (to
 		event("message")
 	case i.Kind == chat.KindRenamed:
 		return false, nil
+	case i.Kind == chat.KindMoved, i.Kind == chat.KindPeerMoved, i.Kind == chat.KindSyncing, i.Kind == chat.KindSynced:
+		o = object{"profile": p.profile.ID(), "contact": i.Contact, "kind": i.Kind}
+		event("notice")
+	case i.Kind == chat.KindOutOfSync:
+		o["kind"], o["error"] = i.Kind, "the encryption has to be synchronized again: resync"
+		event("error")
 	case i.Kind == chat.KindLeft:
 		o["error"] = "the contact has deleted the conversation"
 		event("error")
@@ -263,6 +275,25 @@ func (a *announcer) tellContact(ctx context.Context, p *announced, id int64) err
 	}
 	delete(p.mark.Contacts, id)
 	return a.save(ctx, p)
+}
+
+// tellRequests tells who asks to be connected and was not told yet.
+func (a *announcer) tellRequests(ctx context.Context, p *announced) error {
+	requests, err := p.profile.Requests(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range requests {
+		if r.ID <= p.mark.Request {
+			continue
+		}
+		a.write(object{"event": "request", "profile": p.profile.ID(), "request": r.ID, "name": r.Name})
+		p.mark.Request = r.ID
+		if err := a.save(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // tellRelay tells the state of a relay if it has changed.

@@ -1,6 +1,7 @@
 // Command sotto-cli is Sotto without a window: the same core, driven by lines of JSON.
 //
 //	sotto-cli --data DIR [--relay ADDRESS]... [--passphrase-file FILE] [--keyring]
+//	          [--smp-versions 6-18] [--agent-versions 2-7] [--ratchet-versions 2-3] [--client-versions 1-4] [--pq on|off]
 //
 // DIR is the folder with the profiles, which is made if it is missing. One program at a time can
 // use it. --relay, which can be given several times, names the relays for new queues in place of
@@ -10,6 +11,10 @@
 // SOTTO_PASSPHRASE, protects profiles that are made and opens those that have one. --keyring
 // keeps the keys of profiles without a passphrase in the keyring of the operating system,
 // where the window keeps them; else they are in files.
+//
+// The options for versions cap what is spoken with relays (smp) and with contacts (the others), each a range or one
+// number within the one shown, which is the default: with them the program behaves like an older one.
+// --pq off makes new connections without post-quantum encryption.
 //
 // # Commands
 //
@@ -22,9 +27,9 @@
 //	{"id":1,"ok":true,"message":17}
 //	{"id":1,"ok":false,"error":"there is no such contact","code":"no_contact"}
 //
-// Commands are executed in their order, but an answer to invite, which waits for a relay, can
-// come after those to later commands. Contacts and messages are numbers that stay the same for as
-// long as the profile exists; profiles are named by strings. A line has at most 1 MiB. What a command needs, what
+// Commands are executed in their order, but the answers to invite, connect.plan, connect, rotate and address.create, which
+// wait for a relay up to a minute, can come after those to later commands. Contacts and messages are numbers that stay the same for as
+// long as the profile exists, as are requests; profiles are named by strings. A line has at most 1 MiB. What a command needs, what
 // it can have in [brackets], and what its answer has:
 //
 //	profile.create  name [passphrase] [relays]    profile
@@ -32,12 +37,41 @@
 //	profile.list                                  profiles: [{profile, name, current, locked, unread, error}]
 //	profile.use     profile [passphrase]          profile, name
 //	    the profile that the following commands are about, also after a restart
-//	invite                                        link, invitation: the contact that will open the link
-//	plan            link                          own, known: the contact, relay
-//	    what connect would do
-//	connect         link                          contact
+//	invite          [incognito] [long]            link, invitation: the contact that will open the link
+//	    the link is short if the relay keeps the data of links, and full in any case with "long":true. With
+//	    "incognito":true the contact knows the profile by a name that is made up, here and in what follows
+//	connect.plan    link                          kind, own, known: the contact, relay, name, greeting
+//	    what connect would do. kind is "invitation" or "address"; name and greeting are those of who made
+//	    the link, if it is a short one. A one-time short link can be opened by this profile alone then
+//	connect         link [incognito]              contact
 //	    the link can stand in a longer text. The connection comes about in the background
-//	contacts                                      contacts: [{contact, name, alias, state, failure, link, unread, active}]
+//	address.create  [long]                        link
+//	    makes the address of the profile, which anybody can open to ask for a connection
+//	address.show    [long]                        link, greeting, auto, incognito, failure
+//	address.set     [greeting] [auto] [incognito]
+//	    greeting is shown to who opens the address. With "auto":true requests are accepted without asking,
+//	    incognito or not, and the greeting is sent as a message
+//	address.delete
+//	requests                                      requests: [{request, name, text, time}]
+//	accept          request [incognito]           contact
+//	reject          request
+//	contacts                                      contacts: [{contact, name, alias, state, failure, link, unread, active, incognito, verified, receipts}]
+//	    incognito is the name by which the contact knows the profile if it is another one, verified the time
+//	contact.code    contact                       code
+//	    which is the same on both sides if nobody sits between them
+//	contact.verify  contact code                  verified: whether it is the code of the contact
+//	contact.receipts contact [on]
+//	    whether the contact is told that its messages were received, which is so at first
+//	rotate          contact
+//	    moves the queue on which messages of the contact wait to another relay, while messages flow
+//	resync          contact
+//	    makes the encryption with the contact anew, as after a backup was restored
+//	network         [routing] [fallback]          routing, fallback
+//	    when relays of others are reached through one's own, so that they don't see the network address:
+//	    "never", "unprotected" (without a proxy like Tor), "unknown" (relays that are not one's own, as at first) or "always";
+//	    and whether those that can't be reached so are reached directly: "never", "protected" or "allow"
+//	contact.delete  contact
+//	    deletes a contact and its messages here
 //	send            contact text                  message
 //	    answered when the message is stored: it will be sent even after a crash
 //	retry           message                       message
@@ -47,8 +81,6 @@
 //	    of those before the message before
 //	read            contact
 //	    all messages of the contact were seen
-//	delete          contact
-//	    deletes a contact and its messages here
 //	status                                        profile, name, relays: [{address, operator, state, since, error}], embedded: address
 //	quit
 //	    ends the program, as does the end of the input
@@ -66,8 +98,9 @@
 //
 // Next to the text, which is for people, an answer can have one of these codes: bad_command,
 // name, no_profile, no_profile_in_use, locked, wrong_passphrase, not_link, damaged_link,
-// newer_link, link_kind, own_link, no_contact, no_message, not_connected, not_failed, empty,
-// too_long, relay_address, relay_port, no_relays, timeout, refused.
+// network, newer_link, link_kind, own_link, used_link, deleted_link, unknown_relay, business_link, no_contact, no_message,
+// not_connected, not_failed, empty, too_long, no_address, address_exists, no_request, relay_address, relay_port,
+// no_relays, timeout, refused.
 //
 // # Events
 //
@@ -75,10 +108,12 @@
 //
 //	{"event":"connecting","profile":"…","contact":3,"name":""}
 //	{"event":"connected","profile":"…","contact":3,"name":"Bob"}
+//	{"event":"request","profile":"…","request":2,"name":"Carol"}
 //	{"event":"message","profile":"…","contact":3,"message":18,"from":"Bob","text":"hi","kind":"text","time":"…"}
 //	{"event":"sent","profile":"…","contact":3,"message":17}
 //	{"event":"delivered","profile":"…","contact":3,"message":17}
 //	{"event":"relay","profile":"…","address":"smp://…","state":"connected"}
+//	{"event":"notice","profile":"…","contact":3,"kind":"moved"}
 //	{"event":"error","profile":"…","contact":3,"message":17,"failure":"gone","error":"…"}
 //
 // A message that the contact edits comes again, with "edited":true. An error is about a contact
@@ -102,6 +137,9 @@ import (
 	"syscall"
 
 	"github.com/sotto-chat/sotto/core"
+	"github.com/sotto-chat/sotto/core/ratchet"
+	"github.com/sotto-chat/sotto/core/smp"
+	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/store/vault"
 )
 
@@ -128,6 +166,28 @@ func (f *relayFlags) Set(address string) error {
 	return nil
 }
 
+// versionsFlag is a range of versions that is within another one.
+type versionsFlag struct {
+	value  *wire.VersionRange
+	within wire.VersionRange
+}
+
+func (f *versionsFlag) String() string {
+	if f.value == nil {
+		return ""
+	}
+	return f.value.String()
+}
+
+func (f *versionsFlag) Set(text string) error {
+	v, err := wire.ParseVersionRange(text)
+	if err != nil || v.Min < f.within.Min || v.Max > f.within.Max {
+		return fmt.Errorf("not a range within %v", f.within)
+	}
+	*f.value = v
+	return nil
+}
+
 // run is the program. It ends with the input or with ctx.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) (err error) {
 	flags := flag.NewFlagSet("sotto-cli", flag.ContinueOnError)
@@ -137,6 +197,20 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	flags.Var(&relays, "relay", "`address` of a relay for new queues, or \"embedded\" for one inside this program")
 	passphraseFile := flags.String("passphrase-file", "", "`file` whose first line is the passphrase of the profiles")
 	keyring := flags.Bool("keyring", false, "keep keys in the keyring of the operating system")
+	var opt core.Options
+	for _, v := range []struct {
+		name, of string
+		value    *wire.VersionRange
+		within   wire.VersionRange
+	}{
+		{"smp-versions", "the protocol of relays", &opt.Network.Versions, smp.Versions},
+		{"agent-versions", "the agent protocol", &opt.Versions.Agent, core.AgentVersions},
+		{"ratchet-versions", "the ratchet", &opt.Versions.Ratchet, ratchet.Versions},
+		{"client-versions", "queue addresses", &opt.Versions.Client, core.ClientVersions},
+	} {
+		flags.Var(&versionsFlag{v.value, v.within}, v.name, fmt.Sprintf("`range` of versions of %s, within %v", v.of, v.within))
+	}
+	pq := flags.String("pq", "on", "post-quantum encryption of new connections, `on or off`")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -150,7 +224,10 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	if err != nil {
 		return err
 	}
-	opt := core.Options{Relays: relays}
+	if *pq != "on" && *pq != "off" {
+		return fmt.Errorf("--pq %q is neither on nor off", *pq)
+	}
+	opt.Relays, opt.NoPQ = relays, *pq == "off"
 	if *keyring {
 		opt.Keyring = vault.SystemKeyring()
 	}

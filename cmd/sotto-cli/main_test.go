@@ -174,7 +174,14 @@ func TestKilledWhileConnecting(t *testing.T) {
 	// The link is used up.
 	c := startChild(t, "--data", t.TempDir(), "--relay", relay.address)
 	c.do(object{"cmd": "profile.create", "name": "Carol"})
-	cc := c.do(object{"cmd": "connect", "link": invitation["link"]})["contact"]
+	if answer := c.try(object{"cmd": "connect", "link": invitation["link"]}); answer["code"] != "used_link" {
+		t.Errorf("opening a used link: %v", answer)
+	}
+	// Of a full link that shows only when it is opened.
+	full := a.do(object{"cmd": "invite", "long": true})
+	b.do(object{"cmd": "connect", "link": full["link"]})
+	a.event(object{"event": "connected", "contact": full["invitation"]})
+	cc := c.do(object{"cmd": "connect", "link": full["link"]})["contact"]
 	c.event(object{"event": "error", "contact": cc, "failure": "link used"})
 }
 

@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	maxLine       = 1 << 20          // bytes of a line of input
-	inviteTimeout = 60 * time.Second // to reach a relay
-	maxInvites    = 32               // that wait for a relay at a time
-	eventBuffer   = 1024
-	defaultLimit  = 50 // of history
+	maxLine      = 1 << 20          // bytes of a line of input
+	relayTimeout = 60 * time.Second // of commands that wait for a relay
+	maxWaiting   = 32               // such commands at a time
+	eventBuffer  = 1024
+	defaultLimit = 50 // of history
 )
 
 // command is a line of input. Which fields count depends on Cmd.
@@ -37,6 +37,15 @@ type command struct {
 	Text       string          `json:"text"`
 	Limit      int             `json:"limit"`
 	Before     int64           `json:"before"`
+	Request    int64           `json:"request"`
+	Code       string          `json:"code"`
+	Greeting   string          `json:"greeting"`
+	Auto       bool            `json:"auto"`
+	On         bool            `json:"on"`
+	Incognito  bool            `json:"incognito"`
+	Long       bool            `json:"long"`
+	Routing    core.Routing    `json:"routing"`
+	Fallback   core.Fallback   `json:"fallback"`
 }
 
 // object is a line of output.
@@ -56,12 +65,12 @@ type session struct {
 	// no event about a message comes before the answer that tells its number.
 	turn sync.Mutex
 
-	invites sync.WaitGroup
-	slots   chan struct{} // one for each invite that waits
+	waiting sync.WaitGroup
+	slots   chan struct{} // one for each command that waits for a relay
 }
 
 func newSession(c *core.Core, relays []string, passphrase string, out io.Writer) *session {
-	return &session{core: c, relays: relays, passphrase: passphrase, out: out, slots: make(chan struct{}, maxInvites)}
+	return &session{core: c, relays: relays, passphrase: passphrase, out: out, slots: make(chan struct{}, maxWaiting)}
 }
 
 var errQuit = errors.New("quit")
@@ -100,7 +109,7 @@ func (s *session) run(ctx context.Context, in io.Reader) error {
 		select {
 		case line, ok := <-lines:
 			if !ok {
-				s.invites.Wait() // they end within inviteTimeout
+				s.waiting.Wait() // they end within relayTimeout
 				reading = false
 			} else if err := s.execute(ctx, line); err != nil || s.failed() {
 				reading = false
@@ -111,7 +120,7 @@ func (s *session) run(ctx context.Context, in io.Reader) error {
 	}
 	cancel(nil)
 	unsubscribe()
-	s.invites.Wait()
+	s.waiting.Wait()
 	announcing.Wait()
 	return s.err
 }
@@ -200,12 +209,12 @@ func (s *session) execute(ctx context.Context, line []byte) error {
 		s.answer(c.ID, nil, fmt.Errorf("%w: %w", errCommand, err))
 		return nil
 	}
-	switch c.Cmd {
-	case "quit":
+	if c.Cmd == "quit" {
 		s.answer(c.ID, nil, nil)
 		return errQuit
-	case "invite":
-		s.invite(ctx, c)
+	}
+	if ask, ok := relayCommands[c.Cmd]; ok {
+		s.wait(ctx, c, ask)
 		return nil
 	}
 	s.turn.Lock()
@@ -234,8 +243,12 @@ func (s *session) current() (*core.Profile, error) {
 	return nil, errNoProfileInUse
 }
 
-// invite makes an invitation without holding up the commands that follow.
-func (s *session) invite(ctx context.Context, c command) {
+// askFunc executes the part of a command that waits for a relay. What is left to do is done when no
+// events are told.
+type askFunc func(context.Context, *core.Profile, command) (rest func() (object, error), err error)
+
+// wait executes a command that waits for a relay, without holding up those that follow.
+func (s *session) wait(ctx context.Context, c command, ask askFunc) {
 	p, err := s.current()
 	if err != nil {
 		s.answer(c.ID, nil, err)
@@ -246,13 +259,57 @@ func (s *session) invite(ctx context.Context, c command) {
 	case <-ctx.Done():
 		return
 	}
-	s.invites.Go(func() {
+	s.waiting.Go(func() {
 		defer func() { <-s.slots }()
-		ctx, cancel := context.WithTimeout(ctx, inviteTimeout)
+		ctx, cancel := context.WithTimeout(ctx, relayTimeout)
 		defer cancel()
-		i, err := p.Invite(ctx)
-		s.answer(c.ID, object{"link": i.Link, "invitation": i.Contact.ID, "contact": i.Contact.ID}, err)
+		rest, err := ask(ctx, p, c)
+		if err != nil {
+			s.answer(c.ID, nil, err)
+			return
+		}
+		s.turn.Lock()
+		defer s.turn.Unlock()
+		o, err := rest()
+		s.answer(c.ID, o, err)
 	})
+}
+
+// relayCommands are the commands about the profile in use that wait for a relay.
+var relayCommands = map[string]askFunc{
+	"invite": func(ctx context.Context, p *core.Profile, c command) (func() (object, error), error) {
+		invite := p.Invite
+		if c.Incognito {
+			invite = p.InviteIncognito
+		}
+		i, err := invite(ctx)
+		link := i.Link
+		if c.Long {
+			link = i.Full
+		}
+		return func() (object, error) {
+			return object{"link": link, "invitation": i.Contact.ID, "contact": i.Contact.ID}, nil
+		}, err
+	},
+	"rotate": func(ctx context.Context, p *core.Profile, c command) (func() (object, error), error) {
+		err := p.Rotate(ctx, c.Contact)
+		return func() (object, error) { return nil, nil }, err
+	},
+	"connect.plan": func(ctx context.Context, p *core.Profile, c command) (func() (object, error), error) {
+		plan, err := p.Plan(ctx, c.Link)
+		return func() (object, error) { return planObject(plan), nil }, err
+	},
+	"connect": func(ctx context.Context, p *core.Profile, c command) (func() (object, error), error) {
+		plan, err := p.Plan(ctx, c.Link)
+		return func() (object, error) {
+			contact, err := p.ConnectTo(ctx, plan, c.Incognito)
+			return object{"contact": contact.ID}, err
+		}, err
+	},
+	"address.create": func(ctx context.Context, p *core.Profile, c command) (func() (object, error), error) {
+		a, err := p.MakeAddress(ctx)
+		return func() (object, error) { return object{"link": addressLink(a, c)}, nil }, err
+	},
 }
 
 // do executes a command that doesn't wait.
@@ -294,20 +351,34 @@ func (s *session) do(ctx context.Context, c command) (object, error) {
 
 // profileCommands are the commands about the profile in use.
 var profileCommands = map[string]func(*session, context.Context, *core.Profile, command) (object, error){
-	"plan": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
-		plan, err := p.Plan(ctx, c.Link)
-		if err != nil {
-			return nil, err
+	"address.show": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
+		a, err := p.Address(ctx)
+		o := object{"link": addressLink(a, c), "greeting": a.Settings.Greeting, "auto": a.Settings.AutoAccept, "incognito": a.Settings.Incognito}
+		if a.Failure != "" {
+			o["failure"] = a.Failure
 		}
-		o := object{"own": plan.Own, "relay": plan.Relay.String()}
-		if plan.Known != nil {
-			o["known"] = plan.Known.ID
-		}
-		return o, nil
+		return o, err
 	},
-	"connect": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
-		contact, err := p.Connect(ctx, c.Link)
+	"address.set": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
+		return nil, p.SetAddressSettings(ctx, core.AddressSettings{Greeting: c.Greeting, AutoAccept: c.Auto, Incognito: c.Incognito})
+	},
+	"address.delete": func(_ *session, ctx context.Context, p *core.Profile, _ command) (object, error) {
+		return nil, p.DeleteAddress(ctx)
+	},
+	"requests": func(_ *session, ctx context.Context, p *core.Profile, _ command) (object, error) {
+		requests, err := p.Requests(ctx)
+		list := []object{}
+		for _, r := range requests {
+			list = append(list, object{"request": r.ID, "name": r.Name, "text": r.Message, "time": r.Created.UTC()})
+		}
+		return object{"requests": list}, err
+	},
+	"accept": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
+		contact, err := p.Accept(ctx, c.Request, c.Incognito)
 		return object{"contact": contact.ID}, err
+	},
+	"reject": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
+		return nil, p.Reject(ctx, c.Request)
 	},
 	"contacts": func(_ *session, ctx context.Context, p *core.Profile, _ command) (object, error) {
 		contacts, err := p.Contacts(ctx)
@@ -329,7 +400,34 @@ var profileCommands = map[string]func(*session, context.Context, *core.Profile, 
 	"read": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
 		return nil, p.MarkRead(ctx, c.Contact)
 	},
-	"delete": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
+	"contact.code": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
+		code, err := p.Code(ctx, c.Contact)
+		return object{"code": code}, err
+	},
+	"contact.verify": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
+		ok, err := p.Verify(ctx, c.Contact, c.Code)
+		return object{"verified": ok}, err
+	},
+	"resync": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
+		return nil, p.Resync(ctx, c.Contact)
+	},
+	"network": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
+		n := p.Network()
+		if c.Routing != "" {
+			n.Routing = c.Routing
+		}
+		if c.Fallback != "" {
+			n.Fallback = c.Fallback
+		}
+		if err := p.SetNetwork(ctx, n); err != nil {
+			return nil, err
+		}
+		return object{"routing": n.Routing, "fallback": n.Fallback}, nil
+	},
+	"contact.receipts": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
+		return nil, p.SetReceipts(ctx, c.Contact, c.On)
+	},
+	"contact.delete": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
 		return nil, p.DeleteContact(ctx, c.Contact)
 	},
 	"status": (*session).status,
@@ -409,8 +507,34 @@ func shownName(c core.Contact) string {
 	return c.Name
 }
 
+// planObject is the answer to connect.plan.
+func planObject(p core.Plan) object {
+	o := object{"kind": "invitation", "own": p.Own, "relay": p.Relay.Hosts[0], "name": p.Name, "greeting": p.Greeting}
+	if p.Kind == core.LinkContact {
+		o["kind"] = "address"
+	}
+	if p.Known != nil {
+		o["known"] = p.Known.ID
+	}
+	return o
+}
+
+// addressLink is the link to an address in the form that a command asks for.
+func addressLink(a core.Address, c command) string {
+	if c.Long {
+		return a.Full
+	}
+	return a.Link
+}
+
 func contactObject(c core.Contact) object {
-	o := object{"contact": c.ID, "name": c.Name, "state": c.State, "unread": c.Unread, "active": c.Active.UTC()}
+	o := object{"contact": c.ID, "name": c.Name, "state": c.State, "unread": c.Unread, "active": c.Active.UTC(), "receipts": c.Receipts}
+	if c.IncognitoName != "" {
+		o["incognito"] = c.IncognitoName
+	}
+	if !c.Verified.IsZero() {
+		o["verified"] = c.Verified.UTC()
+	}
 	if c.Alias != "" {
 		o["alias"] = c.Alias
 	}
@@ -460,6 +584,7 @@ func errorCode(err error) string {
 	}{
 		{errCommand, "bad_command"},
 		{errNoProfileInUse, "no_profile_in_use"},
+		{core.ErrNetwork, "network"},
 		{core.ErrName, "name"},
 		{core.ErrNoProfile, "no_profile"},
 		{core.ErrLocked, "locked"},
@@ -468,6 +593,13 @@ func errorCode(err error) string {
 		{core.ErrDamagedLink, "damaged_link"},
 		{core.ErrNewerLink, "newer_link"},
 		{core.ErrOwnLink, "own_link"},
+		{core.ErrLinkUsed, "used_link"},
+		{core.ErrLinkDeleted, "deleted_link"},
+		{core.ErrLinkRelay, "unknown_relay"},
+		{core.ErrBusinessLink, "business_link"},
+		{core.ErrNoAddress, "no_address"},
+		{core.ErrAddressExists, "address_exists"},
+		{core.ErrNoRequest, "no_request"},
 		{core.ErrNoContact, "no_contact"},
 		{core.ErrNoItem, "no_message"},
 		{core.ErrNotConnected, "not_connected"},

@@ -21,6 +21,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"fyne.io/fyne/v2"
@@ -50,6 +51,21 @@ func main() {
 	}
 }
 
+// nameLocale gives the locale without a language, which the toolkit complains about, the language
+// of the texts.
+func nameLocale() error {
+	for _, name := range []string{"LC_ALL", "LANG"} {
+		switch value, _, _ := strings.Cut(os.Getenv(name), "."); value {
+		case "C", "POSIX":
+			return os.Setenv(name, "en_US.UTF-8")
+		case "":
+		default:
+			return nil
+		}
+	}
+	return os.Setenv("LANG", "en_US.UTF-8")
+}
+
 func run(args []string) error {
 	flags := flag.NewFlagSet("sotto", flag.ContinueOnError)
 	data := flags.String("data", "", "folder with the profiles")
@@ -64,6 +80,9 @@ func run(args []string) error {
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if err := nameLocale(); err != nil {
+		return err
 	}
 	if err := assets.LoadTranslations(); err != nil {
 		return err

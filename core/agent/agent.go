@@ -251,6 +251,9 @@ func (a *Agent) Start(ctx context.Context) error {
 		if err = tx.DeleteOldHashes(a.cfg.Now().Add(-keepHashes)); err != nil {
 			return err
 		}
+		if err = tx.DeleteOldPreviews(a.cfg.Now().Add(-keepHashes)); err != nil {
+			return err
+		}
 		if queues, err = tx.ReceiveQueues(); err != nil {
 			return err
 		}

@@ -113,15 +113,12 @@ func (a *Agent) Join(ctx context.Context, link Link, info []byte, created func(t
 			return err
 		}
 		sq.Connection = c.ID
-		// Reading a short link has secured the queue already, with a key that has to stay.
+		// Reading a short link has secured the queue already, with a key that has to stay. What was
+		// read is kept, so that the link still leads here when it is opened again.
 		p, err := tx.PreviewOf(sq.Server, sq.SenderID)
 		if err == nil {
 			sq.Key, sq.State = p.Key, queueSecured
-			err = tx.DeletePreview(p.Server, p.LinkID)
-		} else if errors.Is(err, store.ErrNotFound) {
-			err = nil
-		}
-		if err != nil {
+		} else if !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 		if err := tx.InsertSendQueue(sq); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
@@ -47,7 +48,11 @@ type routes struct {
 type route struct {
 	mu      sync.Mutex
 	proxied *smp.Proxied
+	direct  time.Time // until then the relay is reached directly: no proxy can reach it
 }
+
+// directTime is how long a relay that no proxy can reach is not tried through one again.
+const directTime = 10 * time.Minute
 
 func (r *routes) get(server string) *route {
 	r.mu.Lock()
@@ -103,6 +108,9 @@ func (a *Agent) routed(server wire.Server, cmd smp.Command) (proxy Relay, fallba
 // choice of routing allows.
 func (a *Agent) forward(ctx context.Context, server wire.Server, r smp.Request, proxy Relay, fallback bool) (answer smp.Message, direct bool, err error) {
 	route := a.routes.get(server.String())
+	if fallback && route.isDirect(a.cfg.Now()) {
+		return nil, true, nil
+	}
 	for again := true; ; again = false {
 		var p *smp.Proxied
 		if p, err = a.proxied(ctx, route, server, proxy); err == nil {
@@ -116,9 +124,12 @@ func (a *Agent) forward(ctx context.Context, server wire.Server, r smp.Request, 
 		case again && kind == smp.ProxyNoSession:
 			route.drop(p)
 		case kind == smp.ProxyBroker && (broker.Kind == smp.BrokerHost || broker.Kind == smp.BrokerTransport && broker.Transport == smp.TransportVersion):
+			route.goDirect(a.cfg.Now())
 			return nil, fallback, err
 		case kind == smp.ProxyBasicAuth, errors.Is(err, smp.ErrUnknownCommand):
-			return nil, fallback, err // our relay is no proxy, or an older one
+			// Our relay is no proxy, or an older one.
+			route.goDirect(a.cfg.Now())
+			return nil, fallback, err
 		default:
 			return nil, false, err
 		}
@@ -151,6 +162,18 @@ func (r *route) drop(p *smp.Proxied) {
 	if r.proxied == p {
 		r.proxied = nil
 	}
+}
+
+func (r *route) goDirect(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.direct = now.Add(directTime)
+}
+
+func (r *route) isDirect(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return now.Before(r.direct)
 }
 
 // proxyFailure returns what failed at the proxy, empty if something else did.

@@ -78,21 +78,6 @@ func (a *Agent) MaxBody(tx *store.Tx, connection int64) (size int, pq bool, err 
 	return MaxBody, false, nil
 }
 
-// Wake starts sending what waits for the queues of a connection.
-func (a *Agent) Wake(connection int64) {
-	var queues []*store.SendQueue
-	err := a.cfg.DB.View(a.ctx, func(tx *store.Tx) (err error) {
-		queues, err = tx.SendQueuesOf(connection)
-		return err
-	})
-	if err != nil {
-		return // the next start finds what waits
-	}
-	for _, q := range queues {
-		a.wake(q.ID)
-	}
-}
-
 // queueMessage numbers and encrypts a message and stores it for each of the queues that messages are
 // sent to: while a queue is moved there are two, and the other side knows a message that comes
 // twice. The caller stores c.

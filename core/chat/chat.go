@@ -7,8 +7,12 @@
 //	c := chat.New(chat.Config{Agent: agent.Config{DB: db, ...}, Publish: show})
 //	err := c.Start(ctx)
 //	defer c.Close()
-//	contact, link, err := c.Invite(ctx)
+//	contact, err := c.Invite(ctx, false)
 //	item, err := c.Send(ctx, contact.ID, "hello")
+//
+// People connect by one-time links, each of which is a contact from the beginning, or by the
+// profile's address, at which each who opens it becomes a [Request]. Towards a contact the
+// profile goes by its own name, or incognito by one that was made up for that contact alone.
 //
 // Nothing that a peer sends is lost: what this version does not understand is kept as it
 // came and shown as such.
@@ -75,27 +79,51 @@ type Chat struct {
 	now   func() time.Time
 	rand  io.Reader
 
-	connecting sync.Mutex // held while a link is looked up and opened
+	making     sync.Mutex // held while an address is made
+	connecting sync.Mutex // held while a link is opened, or a request answered
+
+	// What happens in the background, see work.go.
+	ctx             context.Context
+	cancel          context.CancelFunc
+	workers         sync.WaitGroup
+	due, publishing chan struct{}
 }
 
 var _ agent.Handler = (*Chat)(nil)
 
 // New returns a Chat, which does nothing before Start.
 func New(cfg Config) *Chat {
-	c := &Chat{cfg: cfg, db: cfg.Agent.DB, now: cfg.Agent.Now, rand: cfg.Agent.Rand}
+	c := &Chat{cfg: cfg, db: cfg.Agent.DB, now: cfg.Agent.Now, rand: cfg.Agent.Rand, due: make(chan struct{}, 1), publishing: make(chan struct{}, 1)}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
 	cfg.Agent.Handler = c
 	c.agent = agent.New(cfg.Agent)
 	return c
 }
 
 // Start connects to the relays and goes on with what was not finished.
-func (c *Chat) Start(ctx context.Context) error { return c.agent.Start(ctx) }
+func (c *Chat) Start(ctx context.Context) error {
+	if err := c.agent.Start(ctx); err != nil {
+		return err
+	}
+	c.workers.Go(c.work)
+	c.workers.Go(c.publishLink)
+	wake(c.due)
+	wake(c.publishing)
+	return nil
+}
 
 // Reconnect tries to reach relays and to send what waits at once, as when the network is back.
-func (c *Chat) Reconnect() { c.agent.Retry() }
+func (c *Chat) Reconnect() {
+	c.agent.Retry()
+	wake(c.publishing)
+}
 
 // Close ends everything that is under way and waits for it.
-func (c *Chat) Close() { c.agent.Close() }
+func (c *Chat) Close() {
+	c.cancel()
+	c.workers.Wait()
+	c.agent.Close()
+}
 
 // SetName sets the display name of the profile, which contacts get to know when they
 // connect. The error wraps [event.ErrName] if it can't be used.
@@ -112,27 +140,63 @@ func Name(tx *store.Tx) (string, error) {
 	return string(name), err
 }
 
-// ownInfo is what a contact gets to know of us in the handshake.
-func ownInfo(tx *store.Tx) ([]byte, error) {
-	name, err := Name(tx)
-	if err != nil {
-		return nil, err
-	}
-	// Nothing is known of the peer yet, so the limits are the smallest there are.
-	limits := event.ConnInfoLimits(event.Versions.Min, true)
-	return event.Encode(event.Message{Event: event.Info{Profile: event.Profile{DisplayName: name}}}, limits)
+// Rename changes the display name of the profile. Contacts that don't know another name get to
+// know it, now or when they can be sent to. The error wraps [event.ErrName] if it can't be used.
+func (c *Chat) Rename(ctx context.Context, name string) error {
+	return c.db.Update(ctx, func(tx *store.Tx) error {
+		if err := SetName(tx, name); err != nil {
+			return err
+		}
+		c.later(tx)
+		return c.republish(tx)
+	})
 }
 
-// newContact stores a new contact.
-func (c *Chat) newContact(tx *store.Tx, connection int64, state ContactState, link string) (*store.Contact, error) {
+// ownName is how we call ourselves towards a contact.
+func ownName(tx *store.Tx, incognito string) (string, error) {
+	if incognito != "" {
+		return incognito, nil
+	}
+	return Name(tx)
+}
+
+// encodeInfo writes what is told in a handshake. Nothing is known of the peer yet, so the limits
+// are the smallest there are.
+func encodeInfo(e event.Event) ([]byte, error) {
+	return event.Encode(event.Message{Event: e}, event.ConnInfoLimits(event.Versions.Min, true))
+}
+
+// ownInfo is what a contact gets to know in the handshake of us, who call ourselves name.
+func ownInfo(name string) ([]byte, error) {
+	return encodeInfo(event.Info{Profile: event.Profile{DisplayName: name}})
+}
+
+// avatarSeed returns a random number for the colour of an avatar.
+func (c *Chat) avatarSeed() (int64, error) {
 	var seed [4]byte
 	if _, err := io.ReadFull(c.rand, seed[:]); err != nil {
-		return nil, fmt.Errorf("reading randomness for an avatar: %w", err)
+		return 0, fmt.Errorf("reading randomness for an avatar: %w", err)
 	}
-	now := c.now()
-	row := &store.Contact{Connection: connection, State: string(state), Link: link, VersionMin: 1, VersionMax: 1,
-		Avatar: int64(binary.BigEndian.Uint32(seed[:])), Created: now, Active: now}
-	return row, tx.InsertContact(row)
+	return int64(binary.BigEndian.Uint32(seed[:])), nil
+}
+
+// addContact completes and stores a new contact, and publishes it.
+func (c *Chat) addContact(tx *store.Tx, row *store.Contact) (contact Contact, err error) {
+	if row.Avatar == 0 {
+		if row.Avatar, err = c.avatarSeed(); err != nil {
+			return contact, err
+		}
+	}
+	row.VersionMin, row.VersionMax, row.Receipts = 1, 1, true
+	row.Created = c.now()
+	row.Active = row.Created
+	if err := tx.InsertContact(row); err != nil {
+		return contact, err
+	}
+	if contact, err = loadContact(tx, row); err != nil {
+		return contact, err
+	}
+	return contact, c.publishContact(tx, row)
 }
 
 // Contacts returns all contacts, the one that was active last first.
@@ -247,6 +311,16 @@ func (c *Chat) SetAlias(ctx context.Context, contact int64, alias string) error 
 	return c.change(ctx, contact, func(row *store.Contact) bool {
 		changed := row.Alias != alias
 		row.Alias = alias
+		return changed
+	})
+}
+
+// SetReceipts sets whether a contact is told that its messages were received. It is, unless this
+// was called with false.
+func (c *Chat) SetReceipts(ctx context.Context, contact int64, on bool) error {
+	return c.change(ctx, contact, func(row *store.Contact) bool {
+		changed := row.Receipts != on
+		row.Receipts = on
 		return changed
 	})
 }

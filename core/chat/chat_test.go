@@ -60,13 +60,14 @@ func newFixture(t testing.TB) *fixture {
 			return err
 		}
 		f.connection = c.ID
-		row, err := f.newContact(tx, c.ID, ContactConnected, "")
+		contact, err := f.addContact(tx, &store.Contact{Connection: c.ID, State: string(ContactConnected)})
 		if err != nil {
 			return err
 		}
-		f.contact = row.ID
+		f.contact = contact.ID
 		return SetName(tx, "Alice")
 	})
+	f.events = nil
 	return f
 }
 

@@ -50,14 +50,15 @@ func TestParseLink(t *testing.T) {
 
 		{"simplex:/hologram#/?v=1", ErrNewerLink},
 
-		{"simplex:/contact#/?v=2-7&smp=" + testQueue, &LinkKindError{agent.LinkContact, false}},
-		{"https://smp1.example/i#AAAA/" + testShortKey, short(agent.LinkInvitation)},
-		{"https://smp1.example/a#" + testShortKey, short(agent.LinkContact)},
+		{"simplex:/contact#/?v=2-7&smp=" + testQueue, nil},
+		{"simplex:/contact#/?v=2-7&smp=" + testQueue + "&data=%7B%22type%22%3A%22group%22%2C%22groupLinkId%22%3A%22AAAA%22%7D", &LinkKindError{agent.LinkGroup, false}},
+		{"https://smp1.example/i#AAAA/" + testShortKey, nil},
+		{"https://smp1.example/a#" + testShortKey, nil},
 		{"https://smp1.example/g#" + testShortKey, short(agent.LinkGroup)},
 		{"https://smp1.example/c#" + testShortKey, short(agent.LinkChannel)},
 		{"https://smp1.example/r#" + testShortKey, short(agent.LinkRelay)},
 	} {
-		link, err := parseLink(c.text)
+		link, _, err := parseLink(c.text)
 		wantKind, gotKind := new(LinkKindError), new(LinkKindError)
 		switch {
 		case errors.As(c.want, &wantKind):
@@ -66,7 +67,7 @@ func TestParseLink(t *testing.T) {
 			}
 		case !errors.Is(err, c.want):
 			t.Errorf("%.200q: %v, want %v", c.text, err, c.want)
-		case err == nil && link.String() != testLink:
+		case err == nil && link != nil && link.Kind == agent.LinkInvitation && link.String() != testLink:
 			t.Errorf("%.200q was read as another link", c.text)
 		}
 	}
@@ -79,6 +80,9 @@ func TestConnectVersions(t *testing.T) {
 		strings.Replace(testLink, "?v=2-7", "?v=98-99", 1),
 		strings.Replace(testLink, "%3Fv%3D1-4", "%3Fv%3D98-99", 1),
 	} {
+		if _, err := f.Plan(t.Context(), newer); !errors.Is(err, ErrNewerLink) {
+			t.Errorf("planning with a newer link: %v", err)
+		}
 		if _, err := f.Connect(t.Context(), newer); !errors.Is(err, ErrNewerLink) {
 			t.Errorf("connecting with a newer link: %v", err)
 		}
@@ -96,9 +100,9 @@ func FuzzParseLink(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		link, err := parseLink(text)
-		if err == nil && (link.Kind != agent.LinkInvitation || len(link.Queues) == 0) {
-			t.Errorf("read %q as %+v", text, link)
+		full, short, err := parseLink(text)
+		if (err == nil) != ((full == nil) != (short == nil)) || full != nil && len(full.Queues) == 0 || short != nil && len(short.Server.Hosts) == 0 {
+			t.Errorf("read %q as %+v, %+v, %v", text, full, short, err)
 		}
 		known := new(LinkKindError)
 		if err != nil && !errors.Is(err, ErrNotLink) && !errors.Is(err, ErrDamagedLink) && !errors.Is(err, ErrNewerLink) && !errors.As(err, &known) {

@@ -11,11 +11,6 @@ import (
 	"github.com/sotto-chat/sotto/store"
 )
 
-// Request refuses: this version makes no addresses.
-func (c *Chat) Request(tx *store.Tx, _, request int64, _ []byte) error {
-	return c.agent.Reject(tx, request)
-}
-
 // Confirm stores who opened our link, and tells who we are. What is not a profile is
 // refused (chat-protocol.md §8).
 func (c *Chat) Confirm(tx *store.Tx, connection int64, info []byte) (reply []byte, err error) {
@@ -29,11 +24,14 @@ func (c *Chat) Confirm(tx *store.Tx, connection int64, info []byte) (reply []byt
 	if !ok {
 		return nil, agent.ErrReject
 	}
-	row.State, row.Link = string(ContactConnecting), ""
+	if row.Told, err = ownName(tx, row.Incognito); err != nil {
+		return nil, err
+	}
+	row.State, row.Link, row.FullLink = string(ContactConnecting), "", ""
 	if err := c.meet(tx, row, m, profile); err != nil {
 		return nil, err
 	}
-	return ownInfo(tx)
+	return ownInfo(row.Told)
 }
 
 // Info stores what the owner of a link that we opened tells. The connection stands whatever
@@ -80,11 +78,15 @@ func setProfile(row *store.Contact, p event.Profile) (err error) {
 
 // Connected marks a contact as connected.
 func (c *Chat) Connected(tx *store.Tx, connection int64) error {
+	c.later(tx)
 	return c.setState(tx, connection, ContactConnected, FailureNone)
 }
 
-// Failed marks a contact as failed.
+// Failed marks a contact, or the address, as failed.
 func (c *Chat) Failed(tx *store.Tx, connection int64, reason error) error {
+	if ours, err := c.addressFailed(tx, connection, failureOf(reason)); err != nil || ours {
+		return err
+	}
 	return c.setState(tx, connection, ContactFailed, failureOf(reason))
 }
 
@@ -96,6 +98,7 @@ func (c *Chat) setState(tx *store.Tx, connection int64, state ContactState, fail
 		return err
 	}
 	row.State, row.Failure, row.Link = string(state), string(failure), ""
+	row.FullLink = ""
 	row.Active = c.now()
 	return c.save(tx, row)
 }
@@ -134,7 +137,7 @@ func (c *Chat) Message(tx *store.Tx, connection int64, m agent.Message) (receipt
 			return false, err
 		}
 	}
-	return receipt, c.save(tx, row)
+	return receipt && row.Receipts, c.save(tx, row)
 }
 
 // apply applies one chat message. The caller stores row.

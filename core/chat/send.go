@@ -23,7 +23,6 @@ func (c *Chat) Send(ctx context.Context, contact int64, text string) (item Item,
 	if err != nil {
 		return item, err
 	}
-	var connection int64
 	err = c.db.Update(ctx, func(tx *store.Tx) error {
 		row, err := findContact(tx, contact)
 		if err != nil {
@@ -34,24 +33,22 @@ func (c *Chat) Send(ctx context.Context, contact int64, text string) (item Item,
 		if err := c.addItem(tx, i); err != nil {
 			return err
 		}
-		if err := c.queue(tx, row, i); err != nil {
+		if err := c.queue(tx, row, i, event.MsgNew{Content: event.Text(i.Text)}); err != nil {
 			return err
 		}
 		row.Active = now
-		item, connection = newItem(i), row.Connection
+		item = newItem(i)
 		return c.save(tx, row)
 	})
 	if err != nil {
 		return Item{}, err
 	}
-	c.agent.Wake(connection)
 	return item, nil
 }
 
 // Retry sends a message of ours again that could not be sent. The contact gets it once even if
 // it had arrived after all. The error is ErrNoItem, ErrNotFailed or one of those of Send.
 func (c *Chat) Retry(ctx context.Context, id int64) (item Item, err error) {
-	var connection int64
 	err = c.db.Update(ctx, func(tx *store.Tx) error {
 		i, err := tx.Item(id)
 		if errors.Is(err, store.ErrNotFound) {
@@ -70,21 +67,28 @@ func (c *Chat) Retry(ctx context.Context, id int64) (item Item, err error) {
 		if err := c.saveItem(tx, i); err != nil {
 			return err
 		}
-		if err := c.queue(tx, row, i); err != nil {
+		if err := c.queue(tx, row, i, event.MsgNew{Content: event.Text(i.Text)}); err != nil {
 			return err
 		}
-		item, connection = newItem(i), row.Connection
+		item = newItem(i)
 		return c.publishContact(tx, row)
 	})
 	if err != nil {
 		return Item{}, err
 	}
-	c.agent.Wake(connection)
 	return item, nil
 }
 
-// queue hands a text to the agent, which has to be woken after the commit.
-func (c *Chat) queue(tx *store.Tx, row *store.Contact, i *store.Item) error {
+// queue hands an item of ours to the agent, which sends it as e after the commit.
+func (c *Chat) queue(tx *store.Tx, row *store.Contact, i *store.Item, e event.Event) error {
+	return c.post(tx, row, i.ID, event.Message{ID: event.ID(i.Shared), Event: e})
+}
+
+// noItem is the reference of messages that are not shown.
+const noItem = -1
+
+// post hands a message to the agent.
+func (c *Chat) post(tx *store.Tx, row *store.Contact, reference int64, m event.Message) error {
 	if row.Connection == 0 || ContactState(row.State) != ContactConnected && ContactState(row.State) != ContactConnecting {
 		return ErrNotConnected
 	}
@@ -92,14 +96,13 @@ func (c *Chat) queue(tx *store.Tx, row *store.Contact, i *store.Item) error {
 	if err != nil {
 		return err
 	}
-	m := event.MsgNew{Content: event.Text(i.Text)}
-	body, err := event.Encode(event.Message{ID: event.ID(i.Shared), Event: m}, event.MessageLimits(chatVersion(row), pq))
+	body, err := event.Encode(m, event.MessageLimits(chatVersion(row), pq))
 	if tooLarge := new(event.TooLargeError); errors.As(err, &tooLarge) {
 		return &MessageTooLongError{Size: tooLarge.Size, Limit: tooLarge.Limit}
 	} else if err != nil {
 		return err
 	}
-	err = c.agent.Send(tx, row.Connection, i.ID, body, event.Notifies(m))
+	err = c.agent.Send(tx, row.Connection, reference, body, event.Notifies(m.Event))
 	if errors.Is(err, agent.ErrNotConnected) {
 		return ErrNotConnected
 	} else if err != nil {

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"errors"
+	"time"
 
 	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/store"
@@ -33,6 +34,15 @@ func (c *Chat) Sync(tx *store.Tx, connection int64, from, to agent.SyncState) er
 		return nil
 	} else if err != nil {
 		return err
+	}
+	if to == agent.SyncOK {
+		c.later(tx)
+	}
+	if to == agent.SyncAgreed && !row.Verified.IsZero() {
+		row.Verified = time.Time{} // there is a new code
+		if err := c.save(tx, row); err != nil {
+			return err
+		}
 	}
 	var kind ItemKind
 	switch {

@@ -66,18 +66,24 @@ type Contact struct {
 	Alias      string // as it is called here, empty for none
 	State      ContactState
 	Failure    Failure // if State is ContactFailed
-	Invitation string  // our link, while State is ContactInvited
+	Invitation string  // our link, while State is ContactInvited: the short one if the relay keeps such
 	Last       *Item   // nil if nothing was said yet
 	Unread     int     // messages
 	Draft      string
 	AvatarSeed uint32    // random, never sent
 	Active     time.Time // the last time that something was said
+
+	FullInvitation string    // the form of Invitation that says everything itself
+	IncognitoName  string    // what it knows us by, empty if that is the profile's name
+	Verified       time.Time // when the codes were compared, zero if they were not, or have changed since
+	Receipts       bool      // it is told that its messages were received
 }
 
 // loadContact makes the Contact of a row.
 func loadContact(tx *store.Tx, row *store.Contact) (Contact, error) {
 	c := Contact{ID: row.ID, Name: row.Name, Alias: row.Alias, State: ContactState(row.State), Failure: Failure(row.Failure),
-		Invitation: row.Link, Unread: row.Unread, Draft: row.Draft, AvatarSeed: uint32(row.Avatar), Active: row.Active}
+		Invitation: row.Link, Unread: row.Unread, Draft: row.Draft, AvatarSeed: uint32(row.Avatar), Active: row.Active,
+		FullInvitation: row.FullLink, IncognitoName: row.Incognito, Verified: row.Verified, Receipts: row.Receipts}
 	last, err := tx.LastItem(row.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return c, nil
@@ -142,7 +148,8 @@ func newItem(row *store.Item) Item {
 		Edited: row.Edited, State: ItemState(row.State), Failure: Failure(row.Failure), Time: row.Time, Change: row.Change}
 }
 
-// An Event tells what changed: ContactChanged, ContactDeleted, ItemAdded or ItemChanged.
+// An Event tells what changed: ContactChanged, ContactDeleted, ItemAdded, ItemChanged,
+// RequestAdded, RequestRemoved or AddressChanged.
 type Event interface{ chatEvent() }
 
 type (
@@ -155,12 +162,21 @@ type (
 	ItemAdded struct{ Item Item }
 	// ItemChanged tells that something in a conversation changed.
 	ItemChanged struct{ Item Item }
+	// RequestAdded tells that somebody asks to be connected, or asks again, maybe under another name.
+	RequestAdded struct{ Request Request }
+	// RequestRemoved tells that a request was accepted or rejected, or that its address was deleted.
+	RequestRemoved struct{ ID int64 }
+	// AddressChanged tells that the address was made, changed or deleted.
+	AddressChanged struct{ Address *Address } // nil if there is none any more
 )
 
 func (ContactChanged) chatEvent() {}
 func (ContactDeleted) chatEvent() {}
 func (ItemAdded) chatEvent()      {}
 func (ItemChanged) chatEvent()    {}
+func (RequestAdded) chatEvent()   {}
+func (RequestRemoved) chatEvent() {}
+func (AddressChanged) chatEvent() {}
 
 // cut returns the first n bytes of s, or less in order not to divide a character.
 func cut(s string, n int) string {

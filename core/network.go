@@ -1,0 +1,128 @@
+package core
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/sotto-chat/sotto/core/agent"
+	"github.com/sotto-chat/sotto/core/wire"
+	"github.com/sotto-chat/sotto/store"
+)
+
+// Network is how a profile reaches relays that are not its own: through one of its own, so that they
+// don't see the network address of this computer, or directly.
+type Network = agent.Route
+
+// Routing and Fallback are the choices in a Network; see package agent.
+type (
+	Routing  = agent.Routing
+	Fallback = agent.Fallback
+)
+
+// The modes of routing and of falling back to a direct connection.
+const (
+	RouteNever        = agent.RouteNever
+	RouteUnprotected  = agent.RouteUnprotected
+	RouteUnknown      = agent.RouteUnknown
+	RouteAlways       = agent.RouteAlways
+	FallbackNever     = agent.FallbackNever
+	FallbackProtected = agent.FallbackProtected
+	FallbackAllow     = agent.FallbackAllow
+)
+
+// defaultNetwork hides the network address from the relays of others wherever the relay between can
+// reach them, and loses no message where it can't.
+var defaultNetwork = Network{Routing: RouteUnknown, Fallback: FallbackAllow}
+
+const settingNetwork = "network"
+
+// ErrNetwork tells that a choice of routing or of falling back is none of those that there are.
+var ErrNetwork = errors.New("there is no such choice of private routing")
+
+// errNoProxy tells that a profile has no relay that could be a proxy.
+var errNoProxy = errors.New("no relay of one's own can be a proxy")
+
+// Network returns the choice of private routing.
+func (p *Profile) Network() Network {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.route
+}
+
+// SetNetwork sets the choice of private routing; it is in force at once. The error is ErrNetwork for
+// a choice that does not exist.
+func (p *Profile) SetNetwork(ctx context.Context, n Network) error {
+	if !slices.Contains([]Routing{RouteNever, RouteUnprotected, RouteUnknown, RouteAlways}, n.Routing) ||
+		!slices.Contains([]Fallback{FallbackNever, FallbackProtected, FallbackAllow}, n.Fallback) {
+		return ErrNetwork
+	}
+	b, err := json.Marshal(n)
+	if err != nil {
+		return err
+	}
+	if err := p.db.Update(ctx, func(tx *store.Tx) error { return tx.SetSetting(settingNetwork, b) }); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.route = n
+	return nil
+}
+
+// loadNetwork reads the choice of private routing.
+func (p *Profile) loadNetwork(tx *store.Tx) error {
+	p.route = defaultNetwork
+	b, err := tx.Setting(settingNetwork)
+	if err != nil || b == nil {
+		return err
+	}
+	if err := json.Unmarshal(b, &p.route); err != nil {
+		return fmt.Errorf("setting %s: %w", settingNetwork, err)
+	}
+	return nil
+}
+
+// ownRelays returns the relays of the profile, nil if it is the one on this computer.
+func (p *Profile) ownRelays() ([]agent.Relay, error) {
+	if p.core.relays != nil {
+		return p.core.relays, nil
+	}
+	choice := p.Relays()
+	if p.core.embedded || choice.Kind == RelaysThisComputer {
+		return nil, nil
+	}
+	return choice.candidates()
+}
+
+// known tells whether a relay sees this computer's network address anyway: it is one of the
+// profile's own, or, for who uses public relays, any of those.
+func (p *Profile) known(server wire.Server) bool {
+	if local, ok := p.core.LocalRelay(); ok && local.SameAs(server) {
+		return true
+	}
+	relays, err := p.ownRelays()
+	if err != nil {
+		return false
+	}
+	if p.core.relays == nil && p.Relays().Kind == RelaysPublic && operator(server) != "" {
+		return true
+	}
+	return slices.ContainsFunc(relays, func(r agent.Relay) bool { return r.Server.SameAs(server) })
+}
+
+// chooseProxy returns a relay of the profile through which another one can be reached. The relay on
+// this computer is none: it has the same network address.
+func (p *Profile) chooseProxy(destination wire.Server) (agent.Relay, error) {
+	relays, err := p.ownRelays()
+	if err != nil {
+		return agent.Relay{}, err
+	}
+	relays = slices.DeleteFunc(slices.Clone(relays), func(r agent.Relay) bool { return r.Server.SameAs(destination) })
+	if len(relays) == 0 {
+		return agent.Relay{}, errNoProxy
+	}
+	return chooseRelay(p.core.opt.Rand, relays, []wire.Server{destination})
+}
