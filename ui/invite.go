@@ -213,7 +213,7 @@ func (w *Window) codeView(link string, hint fyne.CanvasObject, given func()) fyn
 	return column
 }
 
-// qrSide is the side of the code of a link on the screen: three pixels for each module, or two of very long links.
+// qrSide is the side of the code of a link on the screen: as many pixels for each module as there is room for, up to five.
 func qrSide(link string) float32 {
 	const edge = 10 // of the card around the code
 	modules, err := qr.Encode(link)
@@ -221,8 +221,10 @@ func qrSide(link string) float32 {
 		return qrLargest
 	}
 	n := float32(len(modules) + 2*qr.QuietZone)
-	if side := 3*n + edge; side <= qrLargest {
-		return side
+	for scale := float32(5); scale > 2; scale-- {
+		if side := scale*n + edge; side <= qrLargest {
+			return side
+		}
 	}
 	return 2*n + edge
 }
@@ -387,6 +389,7 @@ func (d *newConversation) readCode(read func() (string, error)) {
 func (d *newConversation) tell(tone widget.Tone, text string) {
 	d.problemText = text
 	d.problem.Set(tone, text)
+	d.resized()
 }
 
 // fail shows what went wrong.
