@@ -237,6 +237,13 @@ func (s *relayStates) set(r RelayStatus) bool {
 	return true
 }
 
+// remove forgets a relay.
+func (s *relayStates) remove(server wire.Server) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = slices.DeleteFunc(s.list, func(r RelayStatus) bool { return r.Server.String() == server.String() })
+}
+
 // Status returns the relays that the profile has sessions with.
 func (p *Profile) Status() []RelayStatus {
 	p.states.mu.Lock()
@@ -246,11 +253,19 @@ func (p *Profile) Status() []RelayStatus {
 
 // relayState is told by the agent that a session changed.
 func (p *Profile) relayState(server wire.Server, up bool, reason error) {
+	left := errors.Is(reason, agent.ErrRelayLeft)
 	r := RelayStatus{Server: server, Operator: operator(server), State: RelayConnected, Since: p.core.opt.Now()}
 	if !up {
 		r.State, r.Err = RelayDisconnected, reason
 	}
-	if p.states.set(r) {
+	if left {
+		r.Err = nil
+	}
+	changed := p.states.set(r)
+	if left {
+		p.states.remove(server)
+	}
+	if changed || left {
 		p.publish(RelayChanged{r})
 	}
 }

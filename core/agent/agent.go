@@ -44,6 +44,8 @@ var (
 	ErrExpired = errors.New("the relay could not be reached for too long")
 	// ErrTooLarge tells that a message is longer than MaxBody or MaxBodyPQ.
 	ErrTooLarge = errors.New("message too long")
+	// ErrRelayLeft is the reason when a session is over for good: nothing needs the relay any more.
+	ErrRelayLeft = errors.New("the relay is not needed any more")
 	// ErrReject is returned by a Handler that does not want a confirmation.
 	ErrReject = errors.New("agent: confirmation rejected")
 )

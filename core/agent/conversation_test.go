@@ -93,6 +93,7 @@ type party struct {
 	receipts map[int64]bool
 	info     string
 	up       bool
+	left     bool
 	failed   error
 	state    State
 	last     int64 // reference
@@ -227,7 +228,7 @@ func (p *party) NotSent(tx *store.Tx, connection, reference int64, reason error)
 	return p.note(tx, func() { p.problems = append(p.problems, reason.Error()) })
 }
 func (p *party) RelayState(server wire.Server, up bool, reason error) {
-	_ = p.note(nil, func() { p.up = up })
+	_ = p.note(nil, func() { p.up, p.left = up, errors.Is(reason, ErrRelayLeft) })
 }
 
 // invite makes an invitation and returns its links.

@@ -25,6 +25,11 @@ type relaySession struct {
 	server  wire.Server
 	session *smp.Session
 
+	// Guarded by the agent's mutex: how many commands use the session, and whether queues are
+	// subscribed in it. Without either it is not connected again.
+	users int
+	keep  bool
+
 	mu   sync.Mutex
 	down error // why the session is down, nil while it is up or was not tried yet
 }
@@ -42,8 +47,9 @@ func (s *relaySession) reason() error {
 	return s.down
 }
 
-// session returns the session with a relay, a new one if there is none.
-func (a *Agent) session(server wire.Server) (*relaySession, error) {
+// session returns the session with a relay, a new one if there is none. The caller releases it.
+// keep is for a session that queues are subscribed in.
+func (a *Agent) session(server wire.Server, keep bool) (*relaySession, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
@@ -51,9 +57,11 @@ func (a *Agent) session(server wire.Server) (*relaySession, error) {
 	}
 	name := server.String()
 	if s := a.sessions[name]; s != nil {
+		s.users++
+		s.keep = s.keep || keep
 		return s, nil
 	}
-	s := &relaySession{server: server, session: smp.NewSession(a.cfg.Network, server)}
+	s := &relaySession{server: server, session: smp.NewSession(a.cfg.Network, server), users: 1, keep: keep}
 	a.sessions[name] = s
 	a.wg.Go(func() { a.watch(name, s) })
 	return s, nil
@@ -66,6 +74,29 @@ func (a *Agent) command(ctx context.Context, server wire.Server, entity smp.ID, 
 		r.Key = key
 	}
 	return a.do(ctx, server, r)
+}
+
+// release tells that a session is not used any more.
+func (a *Agent) release(s *relaySession) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s.users--
+}
+
+// leave closes a session that was lost and that nothing needs: what was looked up once is no reason
+// to go on connecting. It tells whether it did.
+func (a *Agent) leave(name string, s *relaySession) bool {
+	a.mu.Lock()
+	idle := s.users == 0 && !s.keep && !a.closed
+	if idle {
+		delete(a.sessions, name)
+	}
+	a.mu.Unlock()
+	if idle {
+		s.session.Close()
+		a.cfg.Handler.RelayState(s.server, false, ErrRelayLeft)
+	}
+	return idle
 }
 
 // do waits for the session with a relay to be up, sends a command and returns its answer.
@@ -81,10 +112,12 @@ func (a *Agent) do(ctx context.Context, server wire.Server, r smp.Request) (smp.
 			return answer, err
 		}
 	}
-	s, err := a.session(server)
+	_, makes := r.Command.(smp.New)
+	s, err := a.session(server, makes)
 	if err != nil {
 		return nil, err
 	}
+	defer a.release(s)
 	answer, err := s.session.Do(ctx, r)
 	if ctx.Err() != nil {
 		if down := s.reason(); down != nil {
@@ -119,10 +152,11 @@ func (a *Agent) subscribe(q *store.ReceiveQueue) error {
 	if err != nil {
 		return fmt.Errorf("agent: stored relay address: %w", err)
 	}
-	s, err := a.session(server)
+	s, err := a.session(server, true)
 	if err != nil {
 		return err
 	}
+	defer a.release(s)
 	key := crypt.Ed25519Private(q.Key)
 	s.session.Subscribe(smp.Subscription{Entity: smp.ID(q.RecipientID), Key: &key})
 	return nil
@@ -152,6 +186,9 @@ func (a *Agent) watch(name string, s *relaySession) {
 			a.cfg.Handler.RelayState(s.server, true, nil)
 		case smp.Down:
 			s.setDown(e.Err)
+			if a.leave(name, s) {
+				return
+			}
 			if a.ctx.Err() == nil {
 				a.cfg.Handler.RelayState(s.server, false, e.Err)
 			}

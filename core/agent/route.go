@@ -143,10 +143,11 @@ func (a *Agent) proxied(ctx context.Context, route *route, server wire.Server, p
 	if route.proxied != nil && route.proxied.Err() == nil {
 		return route.proxied, nil
 	}
-	s, err := a.session(proxy.Server)
+	s, err := a.session(proxy.Server, false)
 	if err != nil {
 		return nil, err
 	}
+	defer a.release(s)
 	p, err := s.session.Proxy(ctx, server, proxy.Password)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sotto-chat/sotto/core/relay"
 	"github.com/sotto-chat/sotto/core/transport"
@@ -82,4 +83,22 @@ func TestRoutingWithoutProxy(t *testing.T) {
 	_, link, _ := alice.invite()
 	bob.join(link)
 	bob.wait("the connection", func() bool { return bob.state == StateConnected })
+}
+
+// A relay that was asked once and can't be reached is not connected to for ever.
+func TestRelayLeft(t *testing.T) {
+	gone := newRelay(t)
+	gone.stop()
+	alice := newParty(t, "alice", gone.server)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := alice.Resolve(ctx, &ShortLink{Kind: LinkContact, Server: gone.server, Key: make([]byte, 32)}); err == nil {
+		t.Error("a relay that does not run has answered")
+	}
+	alice.wait("leaving the relay", func() bool { return alice.left })
+	alice.Agent.mu.Lock()
+	defer alice.Agent.mu.Unlock()
+	if len(alice.sessions) != 0 {
+		t.Error("the session is still there")
+	}
 }
