@@ -23,20 +23,7 @@ func (a *Agent) MakeAddress(ctx context.Context, data []byte, created func(tx *s
 		return 0, fmt.Errorf("making an address: %w", err)
 	}
 	c := &store.Connection{State: string(StateAddress), Role: roleInitiator, AgentVersion: a.cfg.Versions.Agent.Max, Created: a.cfg.Now()}
-	err = a.cfg.DB.Update(ctx, func(tx *store.Tx) error {
-		if err := tx.InsertConnection(c); err != nil {
-			return err
-		}
-		q.row.Connection = c.ID
-		if err := tx.InsertReceiveQueue(&q.row); err != nil {
-			return err
-		}
-		return created(tx, c.ID, q.links)
-	})
-	if err != nil {
-		return 0, fmt.Errorf("storing an address: %w", err)
-	}
-	return c.ID, a.subscribe(&q.row)
+	return a.storeMade(ctx, c, q, created)
 }
 
 // SetLinkData replaces what the short link of an address or invitation shows.

@@ -57,6 +57,11 @@ func (a *Agent) Invite(ctx context.Context, data []byte, created func(tx *store.
 	}
 	c := &store.Connection{State: string(StateInvited), Role: roleInitiator, AgentVersion: a.cfg.Versions.Agent.Max, PQ: a.cfg.PQ,
 		Private: key, Created: a.cfg.Now()}
+	return a.storeMade(ctx, c, q, created)
+}
+
+// storeMade stores a connection with the queue that was made for it, and subscribes to that.
+func (a *Agent) storeMade(ctx context.Context, c *store.Connection, q *madeQueue, created func(tx *store.Tx, connection int64, i Invitation) error) (connection int64, err error) {
 	err = a.cfg.DB.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.InsertConnection(c); err != nil {
 			return err
@@ -68,7 +73,7 @@ func (a *Agent) Invite(ctx context.Context, data []byte, created func(tx *store.
 		return created(tx, c.ID, q.links)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("storing an invitation: %w", err)
+		return 0, fmt.Errorf("storing a new %s: %w", c.State, err)
 	}
 	return c.ID, a.subscribe(&q.row)
 }
