@@ -1,6 +1,8 @@
 // Package assets holds the files that are built into the program: the fonts, the icons and the interface texts.
 //
-// Fonts are four static cuts of Inter (SIL Open Font License, see fonts/OFL.txt). Icons are line drawings on a grid of
+// Fonts are four static cuts of Inter, and Noto Sans for the scripts that neither Inter nor the toolkit's own fonts have (both SIL Open
+// Font License, see fonts/OFL.txt). Chinese, Japanese and Korean are left to the fonts of the system: they would be larger than the
+// program. Emoji are in the package emoji. Icons are line drawings on a grid of
 // 24 by 24 with a stroke of currentColor, so that a theme can colour them.
 //
 // The texts of the interface are in translations, one JSON file for each language, named after its BCP 47 tag. To add a
@@ -20,7 +22,7 @@ import (
 	"fyne.io/fyne/v2/lang"
 )
 
-//go:embed fonts/*.otf
+//go:embed fonts/*.otf fonts/*.ttf
 var fonts embed.FS
 
 //go:embed icons/*.svg
@@ -34,6 +36,16 @@ func Font(cut string) ([]byte, error) {
 	data, err := fonts.ReadFile("fonts/Inter-" + cut + ".otf")
 	if err != nil {
 		return nil, fmt.Errorf("assets: no font cut %q: %w", cut, err)
+	}
+	return data, nil
+}
+
+// ScriptFont returns the TrueType file of Noto Sans for a script, named as in the Unicode standard, such as Arabic. The cut is Regular
+// or, for Arabic and Hebrew, Bold.
+func ScriptFont(script, cut string) ([]byte, error) {
+	data, err := fonts.ReadFile("fonts/NotoSans" + script + "-" + cut + ".ttf")
+	if err != nil {
+		return nil, fmt.Errorf("assets: no font for the script %q: %w", script, err)
 	}
 	return data, nil
 }

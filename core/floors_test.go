@@ -58,13 +58,14 @@ func imports(t *testing.T) map[string][]string {
 // floors are the floors of core, the ground floor first: a package imports only packages of
 // floors below its own.
 var floors = [][]string{
-	{"core/wire", "core/crypt/sntrup761"},
+	{"core/wire", "core/crypt/sntrup761", "core/picture"},
 	{"core/crypt"},
 	{"core/transport/tls13", "core/ratchet"},
 	{"core/transport"},
-	{"core/smp"},
-	{"core/agent", "core/relay", "core/chat/event"},
-	{"core/chat"},
+	{"core/smp", "core/tor", "core/tor/tornet"},
+	{"core/xftp", "core/relay/internal/disk", "core/relay/internal/front"},
+	{"core/agent", "core/relay", "core/relay/files", "core/chat/event"},
+	{"core/chat", "core/relay/files/s3"},
 	{"core"},
 }
 
@@ -114,7 +115,7 @@ func TestFloors(t *testing.T) {
 				forbid("it has neither a network nor a disk", "net", "net/http", "os", module+"store")
 			}
 			if within("core/relay") {
-				forbid("the relay has nothing of the client", module+"core/agent", module+"core/chat", module+"core/transport", module+"store")
+				forbid("the relay has nothing of the client", module+"core/agent", module+"core/chat", module+"core/transport", module+"core/tor", module+"store")
 			}
 		}
 	}
@@ -125,11 +126,18 @@ func TestDialing(t *testing.T) {
 	for p, list := range imports(t) {
 		switch p {
 		case "core/transport", "core/transport/tls13": // dials
-		case "core/relay", "cmd/sotto-relay", "core": // only listens; core for the relay on this computer
+		case "core/tor", "core/tor/tornet": // dials the control port of tor; tornet is for tests and looks for free ports
+		case "core/relay", "cmd/sotto-relay", "core": // only listens; core for the relay on this computer, and to hand links over within it
+		case "core/relay/files", "core/relay/internal/front": // only listen
+		case "core/relay/files/s3": // its module connects with the object store that an operator has chosen
+		case "core/xftp": // speaks HTTP over connections that core/transport has made
+			if slices.Contains(list, "net") {
+				t.Errorf("%s imports net: only core/transport and core/tor open connections", p)
+			}
 		default:
 			for _, n := range []string{"net", "net/http", "golang.org/x/net/proxy"} {
 				if slices.Contains(list, n) {
-					t.Errorf("%s imports %s: only core/transport opens connections", p, n)
+					t.Errorf("%s imports %s: only core/transport and core/tor open connections", p, n)
 				}
 			}
 		}

@@ -21,7 +21,33 @@ type Proxy struct {
 	// separate circuits for separate users (smp-transport.md §11). If User is not empty, a proxy
 	// that does not ask for it is refused: it would not keep apart what is to be kept apart.
 	User, Password string
+
+	// Limit bounds how many dials wait for the proxy at a time, if it is not nil: Tor builds only so
+	// many circuits at once.
+	Limit *Limit
 }
+
+// Limit bounds how many dials wait for a proxy at a time. Others wait for their turn, in the order
+// in which they came. It is shared by all that use the proxy.
+type Limit struct{ turns chan struct{} }
+
+// NewLimit returns the limit of n dials.
+func NewLimit(n int) *Limit { return &Limit{make(chan struct{}, n)} }
+
+// wait waits for a turn, which the caller must give back with done.
+func (l *Limit) wait(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	select {
+	case l.turns <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *Limit) done() { <-l.turns }
 
 // Constants of RFC 1928 and 1929.
 const (

@@ -39,7 +39,8 @@ type Dialer struct {
 	Proxy *Proxy
 
 	// Timeout bounds a dial from the first packet to the end of the TLS handshake;
-	// 0 is DefaultTimeout. A dial also ends with its context.
+	// 0 is DefaultTimeout. A dial also ends with its context, which alone bounds the wait for a
+	// turn if the proxy has a Limit.
 	Timeout time.Duration
 }
 
@@ -59,9 +60,17 @@ func (d Dialer) DialTLS(ctx context.Context, host, port string, fingerprint [32]
 	if timeout == 0 {
 		timeout = DefaultTimeout
 	}
+	done := func() {}
+	if d.Proxy != nil && d.Proxy.Limit != nil {
+		if err := d.Proxy.Limit.wait(ctx); err != nil {
+			return nil, dialError(StageProxy, err)
+		}
+		done = d.Proxy.Limit.done
+	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	conn, err := d.connect(ctx, host, port)
+	done()
 	if err != nil {
 		return nil, err
 	}

@@ -132,6 +132,29 @@ func (s *sealer) open(page []byte, off int64) bool {
 func (s *sealer) encryptWords(b []byte, off int64) { s.xts(b, off, s.keys.words.Encrypt) }
 func (s *sealer) decryptWords(b []byte, off int64) { s.xts(b, off, s.keys.words.Decrypt) }
 
+// encryptLogHeader and decryptLogHeader encrypt the header of a log, two blocks of XTS.
+func (s *sealer) encryptLogHeader(b []byte) {
+	s.encryptWords(b[:aes.BlockSize], 0)
+	s.encryptWords(b[aes.BlockSize:walHeaderSize], aes.BlockSize)
+}
+
+func (s *sealer) decryptLogHeader(b []byte) {
+	s.decryptWords(b[:aes.BlockSize], 0)
+	s.decryptWords(b[aes.BlockSize:walHeaderSize], aes.BlockSize)
+}
+
+// encryptFrameHeader and decryptFrameHeader encrypt a whole frame header, which is a block and a
+// half: the words, and then the first block, which takes half of them along.
+func (s *sealer) encryptFrameHeader(b []byte, off int64) {
+	s.encryptWords(b[frameWords:frameHeaderSize], off+frameWords)
+	s.encryptWords(b[:aes.BlockSize], off)
+}
+
+func (s *sealer) decryptFrameHeader(b []byte, off int64) {
+	s.decryptWords(b[:aes.BlockSize], off)
+	s.decryptWords(b[frameWords:frameHeaderSize], off+frameWords)
+}
+
 func (s *sealer) xts(b []byte, off int64, crypt func(dst, src []byte)) {
 	clear(s.t[:])
 	binary.LittleEndian.PutUint64(s.t[:], uint64(off))

@@ -22,6 +22,7 @@ const (
 
 var children = map[string]func(dir string){
 	"wal":        func(dir string) { commitForever(dir, "wal") },
+	"hidden":     func(dir string) { commitForever(dir, "wal") },
 	"delete":     func(dir string) { commitForever(dir, "delete") },
 	"persist":    func(dir string) { commitForever(dir, "persist") },
 	"checkpoint": dieBeforeCheckpoint,
@@ -35,7 +36,7 @@ func childMust(err error) {
 }
 
 func childDB(dir string, pragmas ...string) *sql.DB {
-	v, err := Open(context.Background(), dir, Options{})
+	v, err := Open(context.Background(), dir, optionsOf(dir))
 	childMust(err)
 	c, err := v.Connector(pragmas...)
 	childMust(err)
@@ -93,10 +94,14 @@ func TestKill(t *testing.T) {
 	if testing.Short() {
 		rounds = 4
 	}
-	for _, journal := range []string{"wal", "delete", "persist"} {
+	for _, journal := range []string{"wal", "hidden", "delete", "persist"} {
 		t.Run(journal, func(t *testing.T) {
 			dir := t.TempDir()
-			v := mustCreate(t, dir, Options{})
+			opt := Options{}
+			if journal == "hidden" {
+				opt = hiddenOptions(1)
+			}
+			v := mustCreate(t, dir, opt)
 			db := connect(t, v)
 			mustExec(t, db, `create table t(id integer primary key, n integer, i integer, x blob);
 				create index t_n on t(n); create table last(n); insert into last values (0)`)
@@ -125,7 +130,7 @@ func TestKill(t *testing.T) {
 
 func checkCommits(t *testing.T, dir string, acknowledged int) {
 	t.Helper()
-	v := mustOpen(t, dir, Options{})
+	v := mustOpen(t, dir, optionsOf(dir))
 	db := connect(t, v)
 	last := scan[int](t, db, "select n from last")
 	if last != acknowledged && last != acknowledged+1 {

@@ -28,9 +28,13 @@ const (
 	KeyringEntry
 	// PlainFile: the vault opens for whoever can read its directory.
 	PlainFile
+	// CallerKey: the vault opens with a key that the caller keeps.
+	CallerKey
+	// Hidden: the same, and nothing in the directory tells that it is a vault.
+	Hidden
 )
 
-// String returns "passphrase", "keyring" or "file".
+// String returns "passphrase", "keyring", "file", "key" or "hidden".
 func (p Protection) String() string {
 	switch p {
 	case Passphrase:
@@ -39,6 +43,10 @@ func (p Protection) String() string {
 		return "keyring"
 	case PlainFile:
 		return "file"
+	case CallerKey:
+		return "key"
+	case Hidden:
+		return "hidden"
 	}
 	return fmt.Sprintf("protection %d", byte(p))
 }
@@ -52,21 +60,37 @@ func (p Protection) String() string {
 //	  passphrase  16 bytes salt, uint32 passes, uint32 memory in KiB, 1 byte lanes
 //	  keyring     16 bytes id of the entry
 //	  file        32 bytes wrapping key
+//	  key         nothing
 //	nonce       24 bytes
 //	sealed      32+16 bytes: the database key under XChaCha20-Poly1305 with the
 //	            wrapping key; all bytes before the nonce are additional data
 //	checksum    first 8 bytes of SHA-256 of all bytes before, which tells a damaged
 //	            file from a wrong passphrase
+//
+// That of a hidden vault is nonce and sealed alone, which nobody without the key can tell from
+// random bytes.
 const (
 	keyFileMagic    = "SOTTOKEY"
 	keyFileVersion  = 1
 	maxKeyFileSize  = 1024
 	saltSize        = 16
 	entryIDSize     = 16
-	wrappingKeySize = chacha20poly1305.KeySize
+	wrappingKeySize = KeySize
+	hiddenKeySize   = nonceSize + wrappedSize // of the key file of a hidden vault
 	wrappedSize     = len(databaseKey{}) + tagSize
 	checksumSize    = 8
 )
+
+// KeySize is the size of Options.Key, in bytes.
+const KeySize = chacha20poly1305.KeySize
+
+// SaltSize is the size of a salt for DeriveKey, in bytes.
+const SaltSize = saltSize
+
+// DeriveKey makes a key of KeySize bytes from a passphrase, at the costs that vaults use.
+func DeriveKey(passphrase, salt []byte) []byte {
+	return argon2.IDKey(passphrase, salt, argonDefault.passes, argonDefault.memory, argonDefault.lanes, KeySize)
+}
 
 // argonParams are the costs of Argon2id (RFC 9106).
 type argonParams struct {
@@ -107,8 +131,14 @@ type keyFile struct {
 // wipe forgets the wrapping key.
 func (k *keyFile) wipe() { clear(k.wrappingKey[:]) }
 
-// header is what comes before the nonce.
+// hiddenHeader is additional data of what is sealed in the key file of a hidden vault.
+const hiddenHeader = "sotto hidden vault v1"
+
+// header is what comes before the nonce, and for a hidden vault what is sealed along.
 func (k *keyFile) header() []byte {
+	if k.protection == Hidden {
+		return []byte(hiddenHeader)
+	}
 	b := append([]byte(keyFileMagic), keyFileVersion, byte(k.protection))
 	switch k.protection {
 	case Passphrase:
@@ -125,6 +155,9 @@ func (k *keyFile) header() []byte {
 }
 
 func (k *keyFile) encode() []byte {
+	if k.protection == Hidden {
+		return append(bytes.Clone(k.nonce[:]), k.wrapped[:]...)
+	}
 	b := append(k.header(), k.nonce[:]...)
 	b = append(b, k.wrapped[:]...)
 	sum := sha256.Sum256(b)
@@ -172,6 +205,7 @@ func parseKeyFile(b []byte) (*keyFile, error) {
 		take(k.entryID[:])
 	case PlainFile:
 		take(k.wrappingKey[:])
+	case CallerKey:
 	default:
 		return nil, damaged("unknown protection")
 	}
@@ -183,7 +217,17 @@ func parseKeyFile(b []byte) (*keyFile, error) {
 	return k, nil
 }
 
-func readKeyFile(path string) (*keyFile, error) {
+// parseHidden reads the key file of a hidden vault. What it says no one knows without the key.
+func parseHidden(b []byte) (*keyFile, error) {
+	if len(b) != hiddenKeySize {
+		return nil, fmt.Errorf("key file: wrong length: %w", ErrDamaged)
+	}
+	k := &keyFile{protection: Hidden}
+	copy(k.wrapped[:], b[copy(k.nonce[:], b):])
+	return k, nil
+}
+
+func readKeyFile(path string, parse func([]byte) (*keyFile, error)) (*keyFile, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -194,7 +238,7 @@ func readKeyFile(path string) (*keyFile, error) {
 		return nil, fmt.Errorf("read key file: %w", err)
 	}
 	defer clear(b)
-	return parseKeyFile(b)
+	return parse(b)
 }
 
 func (k *keyFile) write(path string) error {
@@ -203,23 +247,31 @@ func (k *keyFile) write(path string) error {
 	return writeFileAtomic(path, b)
 }
 
-// protect wraps key: with a passphrase if there is one, else with a new key in the
+// protect wraps key: with a passphrase or a key if there is one, else with a new key in the
 // keyring if that can be had, else with a key in the file.
-func protect(ctx context.Context, key *databaseKey, passphrase []byte, ring Keyring) (*keyFile, error) {
+func protect(ctx context.Context, key *databaseKey, opt Options) (*keyFile, error) {
+	if err := opt.check(); err != nil {
+		return nil, err
+	}
 	k := new(keyFile)
 	wrapping := make([]byte, wrappingKeySize)
 	defer func() { clear(wrapping) }()
 	rand.Read(wrapping)
 	switch {
-	case len(passphrase) > 0:
+	case len(opt.Passphrase) > 0:
 		k.protection, k.argon = Passphrase, argonDefault
 		rand.Read(k.salt[:])
-		wrapping = k.derive(passphrase)
+		wrapping = k.derive(opt.Passphrase)
+	case opt.Key != nil:
+		if k.protection = CallerKey; opt.Hidden {
+			k.protection = Hidden
+		}
+		copy(wrapping, opt.Key)
 	default:
 		k.protection = PlainFile
-		if ring != nil {
+		if opt.Keyring != nil {
 			rand.Read(k.entryID[:])
-			switch err := ring.Set(ctx, k.entry(), wrapping); {
+			switch err := opt.Keyring.Set(ctx, k.entry(), wrapping); {
 			case err == nil:
 				k.protection = KeyringEntry
 			case ctx.Err() != nil:
@@ -240,20 +292,28 @@ func protect(ctx context.Context, key *databaseKey, passphrase []byte, ring Keyr
 }
 
 // unwrap recovers the database key.
-func (k *keyFile) unwrap(ctx context.Context, passphrase []byte, ring Keyring) (*databaseKey, error) {
+func (k *keyFile) unwrap(ctx context.Context, opt Options) (*databaseKey, error) {
+	if err := opt.check(); err != nil {
+		return nil, err
+	}
 	var wrapping []byte
 	switch k.protection {
 	case Passphrase:
-		if len(passphrase) == 0 {
+		if len(opt.Passphrase) == 0 {
 			return nil, ErrPassphraseNeeded
 		}
-		wrapping = k.derive(passphrase)
+		wrapping = k.derive(opt.Passphrase)
+	case CallerKey, Hidden:
+		if opt.Key == nil {
+			return nil, ErrPassphraseNeeded
+		}
+		wrapping = bytes.Clone(opt.Key)
 	case KeyringEntry:
-		if ring == nil {
+		if opt.Keyring == nil {
 			return nil, ErrKeyringUnavailable
 		}
 		var err error
-		if wrapping, err = ring.Get(ctx, k.entry()); err != nil {
+		if wrapping, err = opt.Keyring.Get(ctx, k.entry()); err != nil {
 			if !errors.Is(err, ErrKeyringEntryMissing) && !errors.Is(err, ErrKeyringUnavailable) {
 				err = fmt.Errorf("%w: %w", ErrKeyringUnavailable, err)
 			}
@@ -273,7 +333,8 @@ func (k *keyFile) unwrap(ctx context.Context, passphrase []byte, ring Keyring) (
 	}
 	key := new(databaseKey)
 	if _, err := aead.Open(key[:0], k.nonce[:], k.wrapped[:], k.header()); err != nil {
-		if k.protection == Passphrase {
+		switch k.protection {
+		case Passphrase, CallerKey, Hidden:
 			return nil, ErrWrongPassphrase
 		}
 		return nil, fmt.Errorf("key file does not open: %w", ErrDamaged)

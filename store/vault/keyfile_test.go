@@ -251,8 +251,8 @@ func resum(b []byte) []byte {
 
 func sampleKeyFiles(t testing.TB) [][]byte {
 	var files [][]byte
-	for _, opt := range []Options{{Passphrase: []byte("p")}, {Keyring: newMemoryKeyring()}, {}} {
-		k, err := protect(t.Context(), new(databaseKey), opt.Passphrase, opt.Keyring)
+	for _, opt := range []Options{{Passphrase: []byte("p")}, {Keyring: newMemoryKeyring()}, {}, {Key: make([]byte, KeySize)}} {
+		k, err := protect(t.Context(), new(databaseKey), opt)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -110,6 +110,9 @@ func (f *file) writeDatabase(tls *libc.TLS, buf uintptr, n int32, off int64) int
 
 func (f *file) readLog(tls *libc.TLS, buf uintptr, n int32, off int64) int32 {
 	if off+int64(n) <= walHeaderSize {
+		if f.vfs.hidden {
+			return f.readLogHeader(tls, buf, n, off)
+		}
 		return f.read(tls, f.inner, buf, n, off) // version, salts and a checksum of these
 	}
 	within := (off - walHeaderSize) % frameSize
@@ -120,17 +123,48 @@ func (f *file) readLog(tls *libc.TLS, buf uintptr, n int32, off int64) int32 {
 		return f.readPage(tls, buf, off)
 	case within == frameWords+8 && n == 8:
 		// The checksums alone, from which SQLite goes on after it has rewritten a frame.
-		p := tls.Alloc(wordsSize)
-		defer tls.Free(wordsSize)
-		rc := f.read(tls, f.inner, p, wordsSize, off-8)
+		p := tls.Alloc(frameHeaderSize)
+		defer tls.Free(frameHeaderSize)
+		off -= frameWords + 8
+		rc := f.read(tls, f.inner, p, frameHeaderSize, off)
 		if rc == sqlite3.SQLITE_OK {
-			words := bytesAt(p, wordsSize)
-			f.decryptWords(words, off-8)
-			copy(bytesAt(buf, n), words[8:])
+			h := bytesAt(p, frameHeaderSize)
+			f.openFrameHeader(h, off)
+			copy(bytesAt(buf, n), h[frameWords+8:])
 		}
 		return rc
 	}
 	return sqlite3.SQLITE_IOERR_READ
+}
+
+// readLogHeader reads the header of the log of a hidden vault, or a part of it.
+func (f *file) readLogHeader(tls *libc.TLS, buf uintptr, n int32, off int64) int32 {
+	p := tls.Alloc(walHeaderSize)
+	defer tls.Free(walHeaderSize)
+	rc := f.read(tls, f.inner, p, walHeaderSize, 0)
+	if rc == sqlite3.SQLITE_OK {
+		h := bytesAt(p, walHeaderSize)
+		f.decryptLogHeader(h)
+		copy(bytesAt(buf, n), h[off:])
+	}
+	return rc
+}
+
+// openFrameHeader decrypts the header of a frame at off, sealFrameHeader encrypts it.
+func (f *file) openFrameHeader(h []byte, off int64) {
+	if f.vfs.hidden {
+		f.decryptFrameHeader(h, off)
+	} else {
+		f.decryptWords(h[frameWords:], off+frameWords)
+	}
+}
+
+func (f *file) sealFrameHeader(h []byte, off int64) {
+	if f.vfs.hidden {
+		f.encryptFrameHeader(h, off)
+	} else {
+		f.encryptWords(h[frameWords:], off+frameWords)
+	}
 }
 
 // readFrame reads a frame as recovery does. A frame that was torn by a crash is not an
@@ -143,7 +177,7 @@ func (f *file) readFrame(tls *libc.TLS, buf uintptr, off int64) int32 {
 		return rc
 	}
 	words := b[frameWords:frameHeaderSize]
-	f.decryptWords(words, off+frameWords)
+	f.openFrameHeader(b[:frameHeaderSize], off)
 	if !f.open(b[frameHeaderSize:], off+frameHeaderSize) {
 		for i := range words {
 			words[i] ^= 0xff
@@ -154,7 +188,15 @@ func (f *file) readFrame(tls *libc.TLS, buf uintptr, off int64) int32 {
 
 func (f *file) writeLog(tls *libc.TLS, buf uintptr, n int32, off int64) int32 {
 	if off == 0 && n == walHeaderSize {
-		return f.write(tls, f.inner, buf, n, off)
+		if !f.vfs.hidden {
+			return f.write(tls, f.inner, buf, n, off)
+		}
+		p := tls.Alloc(walHeaderSize)
+		defer tls.Free(walHeaderSize)
+		h := bytesAt(p, walHeaderSize)
+		copy(h, bytesAt(buf, n))
+		f.encryptLogHeader(h)
+		return f.write(tls, f.inner, p, n, off)
 	}
 	within := (off - walHeaderSize) % frameSize
 	switch {
@@ -165,7 +207,7 @@ func (f *file) writeLog(tls *libc.TLS, buf uintptr, n int32, off int64) int32 {
 		defer tls.Free(frameHeaderSize)
 		h := bytesAt(p, frameHeaderSize)
 		copy(h, bytesAt(buf, n))
-		f.encryptWords(h[frameWords:], off+frameWords)
+		f.sealFrameHeader(h, off)
 		return f.write(tls, f.inner, p, n, off)
 	case within == frameHeaderSize && n == pageSize:
 		return f.writePage(tls, buf, off)

@@ -10,7 +10,11 @@
 //
 // The key file holds the database key wrapped in one of three ways, see
 // [Protection]: by a passphrase, by a key in the keyring of the operating system,
-// or, where there is neither, by a key that lies in the file itself.
+// or, where there is neither, by a key that lies in the file itself. The caller can also
+// keep the key, for several vaults that open together.
+//
+// A hidden vault, see [Options], consists of the same files, and all bytes in them look
+// random. [MakeDecoy] makes a directory with such files that is no vault.
 //
 // Open the vault, then make connections through its connector:
 //
@@ -77,9 +81,24 @@ type Options struct {
 	// [Passphrase]. Its bytes are used as they are. Empty means none. The
 	// caller keeps it and wipes it.
 	Passphrase []byte
-	// Keyring keeps the wrapping key when there is no passphrase. With nil, or
+	// Key, of [KeySize] random bytes, protects a new vault without a passphrase, or opens
+	// one whose protection is [CallerKey] or [Hidden]. Nil means none. The caller wipes it.
+	Key []byte
+	// Hidden makes or opens a vault with Key whose protection is [Hidden].
+	Hidden bool
+	// Keyring keeps the wrapping key when there is neither. With nil, or
 	// when it is unavailable while a vault is made, the key goes into the key file.
 	Keyring Keyring
+}
+
+func (o Options) check() error {
+	if o.Key != nil && len(o.Key) != KeySize {
+		return fmt.Errorf("key has %d bytes in place of %d", len(o.Key), KeySize)
+	}
+	if o.Hidden && (o.Key == nil || len(o.Passphrase) > 0) {
+		return errors.New("a hidden vault has a key and no passphrase")
+	}
+	return nil
 }
 
 // A Vault is an open vault. Its methods may be called from several goroutines.
@@ -136,8 +155,13 @@ func Create(ctx context.Context, dir string, opt Options) (v *Vault, err error) 
 	if err := writeFileAtomic(path, first); err != nil {
 		return nil, err
 	}
+	if opt.Hidden {
+		if err := writeRandom(path+"-wal", hiddenLogSize); err != nil {
+			return nil, err
+		}
+	}
 	// The key file comes last: where it stands, the vault is complete.
-	kf, err := protect(ctx, key, opt.Passphrase, opt.Keyring)
+	kf, err := protect(ctx, key, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -178,11 +202,15 @@ func Open(ctx context.Context, dir string, opt Options) (v *Vault, err error) {
 	}
 	defer closeOnError(lock, &err)
 
-	kf, err := readKeyFile(filepath.Join(dir, KeyFile))
+	parse := parseKeyFile
+	if opt.Hidden {
+		parse = parseHidden
+	}
+	kf, err := readKeyFile(filepath.Join(dir, KeyFile), parse)
 	if err != nil {
 		return nil, err
 	}
-	key, err := kf.unwrap(ctx, opt.Passphrase, opt.Keyring)
+	key, err := kf.unwrap(ctx, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -203,11 +231,11 @@ func open(dir string, lock *os.File, ring Keyring, key *databaseKey, keys *pageK
 		return nil, err
 	}
 	indexes := newIndexTable()
-	rw, err := registerVFS(keys, indexes, false)
+	rw, err := registerVFS(keys, indexes, false, kf.protection == Hidden)
 	if err != nil {
 		return nil, err
 	}
-	ro, err := registerVFS(keys, indexes, true)
+	ro, err := registerVFS(keys, indexes, true, kf.protection == Hidden)
 	if err != nil {
 		return nil, errors.Join(err, rw.unregister())
 	}
@@ -218,6 +246,10 @@ func open(dir string, lock *os.File, ring Keyring, key *databaseKey, keys *pageK
 // "foreign_keys(1)", is applied to every new connection, in alphabetical order.
 // Transactions begin immediate: they take the write lock when they start.
 func (v *Vault) Connector(pragmas ...string) (driver.Connector, error) {
+	if v.vfs.hidden {
+		// The log stays about as large as it was made.
+		pragmas = append(pragmas[:len(pragmas):len(pragmas)], fmt.Sprintf("wal_autocheckpoint(%d)", hiddenCheckpoint))
+	}
 	return sqlite.NewConnector(v.dsn(v.vfs, pragmas))
 }
 
@@ -277,7 +309,7 @@ func (v *Vault) CheckPassphrase(passphrase []byte) (err error) {
 	if v.file.protection != Passphrase {
 		return ErrWrongPassphrase
 	}
-	key, err := v.file.unwrap(context.Background(), passphrase, nil)
+	key, err := v.file.unwrap(context.Background(), Options{Passphrase: passphrase})
 	if errors.Is(err, ErrPassphraseNeeded) {
 		return ErrWrongPassphrase
 	}
@@ -296,7 +328,7 @@ func (v *Vault) SetPassphrase(ctx context.Context, passphrase []byte) (err error
 	if len(passphrase) == 0 {
 		return ErrPassphraseNeeded
 	}
-	return v.protect(ctx, passphrase)
+	return v.protect(ctx, Options{Passphrase: passphrase})
 }
 
 // RemovePassphrase protects the database key with the keyring, or, where that is
@@ -304,16 +336,26 @@ func (v *Vault) SetPassphrase(ctx context.Context, passphrase []byte) (err error
 // It also moves a key from the key file to a keyring that has become available.
 func (v *Vault) RemovePassphrase(ctx context.Context) (err error) {
 	defer wrap(&err, "remove passphrase")
-	return v.protect(ctx, nil)
+	return v.protect(ctx, Options{Keyring: v.ring})
 }
 
-func (v *Vault) protect(ctx context.Context, passphrase []byte) error {
+// SetKey protects the database key with a key of [KeySize] bytes that the caller keeps, in place
+// of what guarded it before. A hidden vault stays hidden; it can't be protected otherwise.
+func (v *Vault) SetKey(ctx context.Context, key []byte) (err error) {
+	defer wrap(&err, "set key")
+	return v.protect(ctx, Options{Key: key, Hidden: v.vfs.hidden})
+}
+
+func (v *Vault) protect(ctx context.Context, opt Options) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.closed {
 		return fs.ErrClosed
 	}
-	kf, err := protect(ctx, v.key, passphrase, v.ring)
+	if v.file.protection == Hidden && !opt.Hidden {
+		return errors.New("the vault is hidden: it is protected by the caller's key")
+	}
+	kf, err := protect(ctx, v.key, opt)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type vfs struct {
 	keys     *pageKeys
 	indexes  *indexTable
 	readOnly bool
+	hidden   bool    // nothing in the files may look like what it is
 	parent   uintptr // the platform's sqlite3_vfs
 	self     uintptr // C memory: our sqlite3_vfs
 	cname    uintptr // C memory: its name
@@ -132,7 +133,7 @@ var ioMethods = sync.OnceValues(func() (uintptr, error) {
 // a part of that list.
 var registering sync.Mutex
 
-func registerVFS(keys *pageKeys, indexes *indexTable, readOnly bool) (*vfs, error) {
+func registerVFS(keys *pageKeys, indexes *indexTable, readOnly, hidden bool) (*vfs, error) {
 	if _, err := ioMethods(); err != nil {
 		return nil, err
 	}
@@ -145,6 +146,7 @@ func registerVFS(keys *pageKeys, indexes *indexTable, readOnly bool) (*vfs, erro
 		keys:     keys,
 		indexes:  indexes,
 		readOnly: readOnly,
+		hidden:   hidden,
 		parent:   sqlite3.Xsqlite3_vfs_find(tls, 0),
 	}
 	if v.parent == 0 {
@@ -308,6 +310,9 @@ func xTruncate(tls *libc.TLS, pFile uintptr, size int64) int32 {
 	if f.vfs.readOnly {
 		return sqlite3.SQLITE_READONLY
 	}
+	if f.vfs.hidden && f.kind == writeAheadLog {
+		return sqlite3.SQLITE_OK // its size would tell; what is in it was dealt with, or will be once more
+	}
 	f.sumOffset = 0
 	return goFunc[truncateFunc](f.methods().FxTruncate)(tls, f.inner, size)
 }
@@ -347,6 +352,11 @@ func xFileControl(tls *libc.TLS, pFile uintptr, op int32, arg uintptr) int32 {
 		sqlite3.SQLITE_FCNTL_CHUNK_SIZE,      // nor the file be extended with zeros
 		sqlite3.SQLITE_FCNTL_EXTERNAL_READER: // asks the platform's shared memory, which is not used
 		return sqlite3.SQLITE_NOTFOUND
+	case sqlite3.SQLITE_FCNTL_PERSIST_WAL:
+		if f.vfs.hidden {
+			*at[int32](arg) = 1 // the log stays when the last connection is closed
+			return sqlite3.SQLITE_OK
+		}
 	case sqlite3.SQLITE_FCNTL_SIZE_HINT:
 		if f.vfs.readOnly {
 			return sqlite3.SQLITE_NOTFOUND

@@ -35,7 +35,11 @@ const (
 	ColorEdge         = fyne.ThemeColorName("sottoEdge")    // the faint lower edge and shadow of bubbles and cards
 	ColorTooltip      = fyne.ThemeColorName("sottoTooltip") // behind the text of a tooltip
 	ColorOnTooltip    = fyne.ThemeColorName("sottoOnTooltip")
-	ColorTrack        = fyne.ThemeColorName("sottoTrack") // a switch that is off, the empty part of a progress bar
+	ColorTrack        = fyne.ThemeColorName("sottoTrack")     // a switch that is off, the empty part of a progress bar
+	ColorHighlight    = fyne.ThemeColorName("sottoHighlight") // behind what a search found
+	ColorMedia        = fyne.ThemeColorName("sottoMedia")     // under signs and words that lie on a picture
+	ColorOnMedia      = fyne.ThemeColorName("sottoOnMedia")
+	ColorStage        = fyne.ThemeColorName("sottoStage") // around a picture that fills the window, in both palettes
 )
 
 type palette map[fyne.ThemeColorName]color.NRGBA
@@ -75,6 +79,10 @@ var light = withToolkit(palette{
 	ColorTooltip:      rgb(0x1C2430),
 	ColorOnTooltip:    rgb(0xF4F6F8),
 	ColorTrack:        rgb(0xD5DCE3),
+	ColorHighlight:    rgb(0xFFE58A),
+	ColorMedia:        rgba(0x0B0E12, 0xA6),
+	ColorOnMedia:      rgb(0xFFFFFF),
+	ColorStage:        rgba(0x0B0E12, 0xF5),
 })
 
 var dark = withToolkit(palette{
@@ -102,6 +110,10 @@ var dark = withToolkit(palette{
 	ColorTooltip:      rgb(0x2B3540),
 	ColorOnTooltip:    rgb(0xE6EAF0),
 	ColorTrack:        rgb(0x34404C),
+	ColorHighlight:    rgb(0x6B5312),
+	ColorMedia:        rgba(0x0B0E12, 0xA6),
+	ColorOnMedia:      rgb(0xFFFFFF),
+	ColorStage:        rgba(0x07090C, 0xF5),
 })
 
 // withToolkit adds the names that the toolkit's own widgets ask for.

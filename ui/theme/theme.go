@@ -77,6 +77,7 @@ func ParseMode(name string) Mode {
 // Theme implements fyne.Theme. It is used on the main goroutine only.
 type Theme struct {
 	mode                              Mode
+	accent                            Accent
 	regular, bold, italic, boldItalic fyne.Resource
 }
 
@@ -109,11 +110,7 @@ func (t *Theme) SetMode(mode Mode) { t.mode = mode }
 
 // Color implements fyne.Theme.
 func (t *Theme) Color(name fyne.ThemeColorName, variant fyne.ThemeVariant) color.Color {
-	p := light
-	if t.mode == Dark || t.mode == FollowSystem && variant == fynetheme.VariantDark {
-		p = dark
-	}
-	if c, ok := p[name]; ok {
+	if c, ok := t.paletteOf(t.accent, variant)[name]; ok {
 		return c
 	}
 	return fynetheme.DefaultTheme().Color(name, variant)

@@ -49,6 +49,7 @@ var textOn = map[fyne.ThemeColorName][]fyne.ThemeColorName{
 	ColorAccent:     {ColorOnAccent},
 	ColorDanger:     {ColorOnDanger},
 	ColorTooltip:    {ColorOnTooltip},
+	ColorHighlight:  {ColorText},
 }
 
 func TestContrast(t *testing.T) {
@@ -191,5 +192,26 @@ func TestFonts(t *testing.T) {
 	}
 	if th.Font(fyne.TextStyle{Monospace: true}) == nil {
 		t.Error("no monospace font")
+	}
+}
+
+func TestScriptFonts(t *testing.T) {
+	for _, s := range scripts {
+		if FontOf(s.first, false) == nil || FontOf(s.last, true) == nil || len(FontOf(s.first, false).Content()) == 0 {
+			t.Errorf("%s has no font", s.name)
+		}
+	}
+	for text, want := range map[string]int{
+		"": 0, "plain": 5, "привет": 12, "שלום abc": 9, "שלום, abc": 8, "abc שלום": 4, "漢字": 6, "नमस्ते दुनिया": 37, "12 ไทย": 3, "e\u0301": 3, "\xff\xd8": 2,
+	} {
+		if n, _ := FontRun(text, false); n != want {
+			t.Errorf("the first run of %q has %d bytes, want %d", text, n, want)
+		}
+	}
+	if _, font := FontRun("שלום", true); font == nil || font != FontOf('ש', true) || font == FontOf('ש', false) {
+		t.Error("Hebrew is set in", font)
+	}
+	if _, font := FontRun("漢", false); font != nil {
+		t.Error("Chinese is set in", font.Name())
 	}
 }

@@ -1,0 +1,118 @@
+package picture
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/jpeg"
+	"image/png"
+	"strings"
+)
+
+// Sizes of what is sent.
+const (
+	// SendSide is the longest side of a picture that is sent, in pixels.
+	SendSide = 1920
+	// PreviewChars is how long the data URI of a preview or of the picture of a profile may be, as the network's other programs expect.
+	PreviewChars = 14_000
+	// AvatarSide is the side of the picture of a profile, in pixels.
+	AvatarSide = 192
+)
+
+const uriPrefix = "data:image/jpg;base64,"
+
+// PreviewBytes is how large the JPEG file in a data URI of PreviewChars can be.
+const PreviewBytes = (PreviewChars - len(uriPrefix)) / 4 * 3
+
+// Clean makes the file that is sent for a picture: its pixels and nothing else of it, upright and with sides of at most SendSide
+// pixels. A picture with transparent parts becomes a PNG file, every other a JPEG file; ext is "png" or "jpg". An animation
+// becomes its first frame: send the file itself if it has to move, after telling what it may hold.
+func Clean(data []byte) (clean []byte, ext string, err error) {
+	defer recovered(&err)
+	img, err := Thumbnail(data, SendSide)
+	if err != nil {
+		return nil, "", err
+	}
+	var out bytes.Buffer
+	if opaque(img) {
+		err, ext = jpeg.Encode(&out, img, &jpeg.Options{Quality: 88}), "jpg"
+	} else {
+		err, ext = png.Encode(&out, pixels(img)), "png"
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("write the picture: %w", err)
+	}
+	return out.Bytes(), ext, nil
+}
+
+// pixels copies a picture, so that an encoder sees pixels and no more.
+func pixels(img image.Image) image.Image {
+	out := image.NewNRGBA(image.Rect(0, 0, img.Bounds().Dx(), img.Bounds().Dy()))
+	draw.Draw(out, out.Bounds(), img, img.Bounds().Min, draw.Src)
+	return out
+}
+
+func opaque(img image.Image) bool {
+	o, ok := img.(interface{ Opaque() bool })
+	return ok && o.Opaque()
+}
+
+// Shrink writes a JPEG file of at most limit bytes, with sides of at most the given number of pixels, fewer and coarser where they do
+// not fit. Transparent parts become white.
+func Shrink(img image.Image, side, limit int) ([]byte, error) {
+	if img.Bounds().Empty() {
+		return nil, ErrFormat
+	}
+	for side := max(side, 1); ; side = side * 4 / 5 {
+		small := Fit(img, side)
+		if !opaque(small) {
+			white := image.NewNRGBA(image.Rect(0, 0, small.Bounds().Dx(), small.Bounds().Dy()))
+			draw.Draw(white, white.Bounds(), image.NewUniform(color.White), image.Point{}, draw.Src)
+			draw.Draw(white, white.Bounds(), small, small.Bounds().Min, draw.Over)
+			small = white
+		}
+		for _, quality := range []int{85, 70, 50} {
+			var out bytes.Buffer
+			if err := jpeg.Encode(&out, small, &jpeg.Options{Quality: quality}); err != nil {
+				return nil, fmt.Errorf("write the picture: %w", err)
+			}
+			if out.Len() <= limit {
+				return out.Bytes(), nil
+			}
+		}
+		if side <= 2 {
+			return nil, fmt.Errorf("no picture fits into %d bytes: %w", limit, ErrTooLarge)
+		}
+	}
+}
+
+// Preview writes the small JPEG file that is shown before a picture is loaded.
+func Preview(img image.Image) ([]byte, error) { return Shrink(img, 512, PreviewBytes) }
+
+// Avatar writes the picture of a profile from a square part of a picture.
+func Avatar(img image.Image, square image.Rectangle) ([]byte, error) {
+	return Shrink(Cut(img, square, AvatarSide, AvatarSide), AvatarSide, PreviewBytes)
+}
+
+// DataURI returns a JPEG file in the form in which the network's messages carry it.
+func DataURI(file []byte) string { return uriPrefix + base64.StdEncoding.EncodeToString(file) }
+
+// ErrDataURI means that a text is no data URI with a picture.
+var ErrDataURI = errors.New("not a data URI with a picture")
+
+// ParseDataURI returns the file in a data URI with a picture. The file is not looked at.
+func ParseDataURI(uri string) ([]byte, error) {
+	kind, data, ok := strings.Cut(uri, ";base64,")
+	if !ok || !strings.HasPrefix(kind, "data:image/") {
+		return nil, ErrDataURI
+	}
+	file, err := base64.StdEncoding.DecodeString(data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrDataURI, err)
+	}
+	return file, nil
+}

@@ -1,0 +1,198 @@
+package xftp
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+
+	"github.com/sotto-chat/sotto/core/smp"
+	"github.com/sotto-chat/sotto/core/wire"
+)
+
+// Storage is where the chunks of a download are collected: an *os.File. What is in it is encrypted.
+type Storage interface {
+	io.ReaderAt
+	io.WriterAt
+}
+
+// attemptsCorrupt is how often a relay may return wrong bytes for a chunk: the first time they may
+// come from its cache or its disk.
+const attemptsCorrupt = 2
+
+// Download collects the chunks of a file, which Open then verifies and decrypts. Chunks that file has
+// from an earlier, interrupted download of the same description are kept, as their digests tell, so that
+// nothing else has to be saved. How much room a file of d.Size bytes may take, and whether to connect
+// to d.Servers, is for the caller to decide.
+//
+// A relay that fails is tried again, at growing intervals and for as long as ctx allows. The error is
+// ErrDiskFull or another of file, that of ctx, or a *RelayError if a chunk can't be had, among them
+// ErrAuth, when it is not there any more, ErrBlocked and ErrCorrupt.
+func Download(ctx context.Context, pool *Pool, d *Description, file Storage, options Options) error {
+	if d.Party != Recipient {
+		return invalid("not a recipient's")
+	}
+	if err := d.Validate(); err != nil {
+		return err
+	}
+	missing, done, err := check(ctx, d, file)
+	if err != nil {
+		return err
+	}
+	m := newMeter(options.Progress, done, d.Size)
+	replicas := newReplicaSet(d)
+	r := &runner{pool: pool, options: options, candidates: replicas.candidates, failed: replicas.failed}
+	r.step = func(ctx context.Context, chunk int, server wire.Server) error {
+		c := &d.Chunks[chunk]
+		replica := c.replica(server)
+		return pool.Do(ctx, server, func(ctx context.Context, client *Client) error {
+			moved := share{meter: m}
+			w := io.NewOffsetWriter(file, d.offset(chunk))
+			err := client.Get(ctx, replica.ID, replica.Key, w, c.Size, c.Digest, moved.add)
+			moved.end(err)
+			return err
+		})
+	}
+	return r.run(ctx, missing)
+}
+
+// check returns the chunks that file does not have, and how many bytes it has.
+func check(ctx context.Context, d *Description, file io.ReaderAt) (missing []int, done int64, err error) {
+	buffer := make([]byte, bufferSize)
+	var at int64
+	for i, c := range d.Chunks {
+		if err := ctx.Err(); err != nil {
+			return nil, 0, err
+		}
+		sum := sha256.New()
+		n, err := io.CopyBuffer(sum, io.NewSectionReader(file, at, int64(c.Size)), buffer)
+		if err != nil {
+			return nil, 0, diskError("reading the encrypted file", err)
+		}
+		at += int64(c.Size)
+		if n == int64(c.Size) && ChunkDigest(sum.Sum(nil)) == c.Digest {
+			done += n
+		} else {
+			missing = append(missing, i)
+		}
+	}
+	return missing, done, nil
+}
+
+// offset is where a chunk starts in the encrypted file.
+func (d *Description) offset(chunk int) (n int64) {
+	for _, c := range d.Chunks[:chunk] {
+		n += int64(c.Size)
+	}
+	return n
+}
+
+// replica returns the copy on a relay.
+func (c *Chunk) replica(server wire.Server) *Replica {
+	name := server.String()
+	for i := range c.Replicas {
+		if c.Replicas[i].Server.String() == name {
+			return &c.Replicas[i]
+		}
+	}
+	return nil
+}
+
+// A replicaSet knows which copies of chunks are still worth trying.
+type replicaSet struct {
+	servers [][]wire.Server
+	corrupt map[corruptKey]int
+}
+
+type corruptKey struct {
+	chunk  int
+	server string
+}
+
+func newReplicaSet(d *Description) *replicaSet {
+	s := &replicaSet{corrupt: map[corruptKey]int{}}
+	for _, c := range d.Chunks {
+		var list []wire.Server
+		for _, r := range c.Replicas {
+			list = append(list, r.Server)
+		}
+		s.servers = append(s.servers, list)
+	}
+	return s
+}
+
+func (s *replicaSet) candidates(chunk int) []wire.Server { return s.servers[chunk] }
+
+func (s *replicaSet) failed(chunk int, server wire.Server, err error) verdict {
+	name := server.String()
+	if errors.Is(err, ErrCorrupt) {
+		key := corruptKey{chunk, name}
+		if s.corrupt[key]++; s.corrupt[key] < attemptsCorrupt {
+			return retry
+		}
+	} else if !lasting(err) {
+		return retry
+	}
+	var rest []wire.Server
+	for _, other := range s.servers[chunk] {
+		if other.String() != name {
+			rest = append(rest, other)
+		}
+	}
+	if s.servers[chunk] = rest; len(rest) == 0 {
+		return fatal
+	}
+	return elsewhere
+}
+
+// Delete deletes the chunks of a sender's description from their relays, so that nobody can download
+// the file any more. A chunk that is not there any more is as good as deleted, so that Delete can be
+// repeated.
+func Delete(ctx context.Context, pool *Pool, d *Description, options Options) error {
+	if d.Party != Sender {
+		return invalid("not the sender's")
+	}
+	return forget(ctx, pool, d.replicas(), options, (*Client).Delete)
+}
+
+// Acknowledge deletes a recipient's ids from the relays after the file was received: the description is
+// of no use to anybody any more. It can be repeated.
+func Acknowledge(ctx context.Context, pool *Pool, d *Description, options Options) error {
+	if d.Party != Recipient {
+		return invalid("not a recipient's")
+	}
+	return forget(ctx, pool, d.replicas(), options, (*Client).Ack)
+}
+
+func (d *Description) replicas() (list []Replica) {
+	for _, c := range d.Chunks {
+		list = append(list, c.Replicas...)
+	}
+	return list
+}
+
+// forget sends a command for each replica. One that the relay does not know is done.
+func forget(ctx context.Context, pool *Pool, list []Replica, options Options, do func(*Client, context.Context, ID, smp.AuthKey) error) error {
+	todo := make([]int, len(list))
+	for i := range todo {
+		todo[i] = i
+	}
+	r := &runner{
+		pool: pool, options: options,
+		candidates: func(i int) []wire.Server { return []wire.Server{list[i].Server} },
+		failed: func(_ int, _ wire.Server, err error) verdict {
+			if lasting(err) {
+				return fatal
+			}
+			return retry
+		},
+		step: func(ctx context.Context, i int, server wire.Server) error {
+			err := pool.Do(ctx, server, func(ctx context.Context, c *Client) error { return do(c, ctx, list[i].ID, list[i].Key) })
+			if errors.Is(err, ErrAuth) || errors.Is(err, ErrBlocked) || errors.Is(err, ErrNoFile) {
+				return nil
+			}
+			return err
+		},
+	}
+	return r.run(ctx, todo)
+}

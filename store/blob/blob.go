@@ -1,0 +1,273 @@
+// Package blob keeps large things of a profile on disk, encrypted: pictures, voice messages, files.
+//
+//	d, err := blob.Open(dir)
+//	w, err := d.Create(rand.Reader)
+//	_, err = io.Copy(w, source)
+//	ref, err := w.Commit()          // keep ref in the profile's database
+//	r, err := d.Reader(ref)         // an io.ReadSeekCloser, also an io.ReaderAt
+//
+// Each file has a random name and a key of its own, which only its Ref holds: without the database
+// nothing on disk tells what a file is, and who deletes a Ref has deleted the content. Sizes are
+// rounded up by up to an eighth, and times are those of no day, so that they tell little either.
+//
+// The content is in the DARE format of github.com/minio/sio, which authenticates every 64 KiB before
+// they are read, and the end. What is not committed is removed by the next Open.
+package blob
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"github.com/minio/sio"
+)
+
+// ErrDamaged tells that a file is not as it was written, or not there any more.
+var ErrDamaged = errors.New("the file on this computer is damaged or was deleted")
+
+// nameSize is the number of random bytes in a name, keySize that in a key.
+const (
+	nameSize = 16
+	keySize  = 32
+)
+
+const unfinished = ".new" // ends the name of what is not committed
+
+// Ref is what has to be known to read a file. It is to be kept where nobody else reads it.
+type Ref struct {
+	Name string // of the file in its folder: 32 hexadecimal digits
+	Key  []byte // 32 bytes
+	Size int64  // bytes of the content
+}
+
+// Dir is the folder with the files of a profile. Its methods are safe for concurrent use.
+type Dir struct{ path string }
+
+var name = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+// Open opens a folder, which is made if it is missing, and removes what was not committed.
+func Open(path string) (*Dir, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("opening the folder of files: %w", err)
+	}
+	left, err := filepath.Glob(filepath.Join(path, "*"+unfinished))
+	if err != nil {
+		return nil, fmt.Errorf("opening the folder of files: %w", err)
+	}
+	for _, file := range left {
+		if err := os.Remove(file); err != nil {
+			return nil, fmt.Errorf("opening the folder of files: %w", err)
+		}
+	}
+	return &Dir{path}, nil
+}
+
+// Writer takes the content of a new file. Commit or Discard ends it.
+type Writer struct {
+	dir  string
+	file *os.File
+	enc  io.WriteCloser
+	ref  Ref
+	err  error
+}
+
+// Create makes a file, with its name and key from random.
+func (d *Dir) Create(random io.Reader) (*Writer, error) {
+	b := make([]byte, nameSize+keySize)
+	if _, err := io.ReadFull(random, b); err != nil {
+		return nil, fmt.Errorf("making a file: %w", err)
+	}
+	w := &Writer{dir: d.path, ref: Ref{Name: hex.EncodeToString(b[:nameSize]), Key: b[nameSize:]}}
+	var err error
+	if w.file, err = os.OpenFile(filepath.Join(d.path, w.ref.Name+unfinished), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err != nil {
+		return nil, fmt.Errorf("making a file: %w", err)
+	}
+	if w.enc, err = sio.EncryptWriter(struct{ io.Writer }{w.file}, config(w.ref.Key)); err != nil {
+		w.Discard()
+		return nil, fmt.Errorf("making a file: %w", err)
+	}
+	return w, nil
+}
+
+func config(key []byte) sio.Config {
+	return sio.Config{Key: key, MinVersion: sio.Version20, CipherSuites: []byte{sio.CHACHA20_POLY1305}}
+}
+
+// Write adds to the content.
+func (w *Writer) Write(b []byte) (int, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	n, err := w.enc.Write(b)
+	w.ref.Size += int64(n)
+	if err != nil {
+		w.err = fmt.Errorf("writing a file: %w", err)
+	}
+	return n, w.err
+}
+
+// Commit puts the file on disk for good, and returns what is needed to read it. After an error
+// nothing of it is left.
+func (w *Writer) Commit() (Ref, error) {
+	if w.err == nil {
+		w.err = w.finish()
+	}
+	if w.err != nil {
+		w.Discard()
+		return Ref{}, w.err
+	}
+	return w.ref, nil
+}
+
+func (w *Writer) finish() error {
+	if err := w.enc.Close(); err != nil {
+		return fmt.Errorf("writing a file: %w", err)
+	}
+	size, err := w.file.Seek(0, io.SeekCurrent)
+	if err == nil {
+		err = w.file.Truncate(padded(size))
+	}
+	if err == nil {
+		err = w.file.Sync()
+	}
+	if err := errors.Join(err, w.file.Close()); err != nil {
+		return fmt.Errorf("writing a file: %w", err)
+	}
+	path := filepath.Join(w.dir, w.ref.Name)
+	// A file system that can't set times keeps them; nothing else depends on them.
+	_ = os.Chtimes(path+unfinished, noDay, noDay)
+	if err := os.Rename(path+unfinished, path); err != nil {
+		return fmt.Errorf("writing a file: %w", err)
+	}
+	return syncDir(w.dir)
+}
+
+// noDay is the time that all files have.
+var noDay = time.Unix(0, 0)
+
+// padded rounds a size up so that only its first four bits count: what is added is less than an eighth of it.
+func padded(size int64) int64 {
+	const smallest = 4096
+	if size <= smallest {
+		return smallest
+	}
+	unit := int64(1) << max(bits.Len64(uint64(size))-4, 0)
+	return (size + unit - 1) / unit * unit
+}
+
+// Discard removes what was written, unless it was committed.
+func (w *Writer) Discard() {
+	w.file.Close()
+	_ = os.Remove(filepath.Join(w.dir, w.ref.Name+unfinished)) // the next Open tries again
+	clear(w.ref.Key)
+	if w.err == nil {
+		w.err = os.ErrClosed
+	}
+}
+
+// Reader reads the content of a file. What it returns is authentic, and it returns ErrDamaged where
+// the file is not.
+type Reader struct {
+	*io.SectionReader
+	file *os.File
+}
+
+// Close closes the file.
+func (r *Reader) Close() error { return r.file.Close() }
+
+// Reader opens a file. The error wraps ErrDamaged if it is not there.
+func (d *Dir) Reader(ref Ref) (*Reader, error) {
+	if !name.MatchString(ref.Name) || len(ref.Key) != keySize || ref.Size < 0 {
+		return nil, ErrDamaged
+	}
+	encrypted, err := sio.EncryptedSize(uint64(ref.Size))
+	if err != nil {
+		return nil, ErrDamaged
+	}
+	f, err := os.Open(filepath.Join(d.path, ref.Name))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, os.ErrNotExist)
+	} else if err != nil {
+		return nil, fmt.Errorf("opening a file: %w", err)
+	}
+	at, err := sio.DecryptReaderAt(io.NewSectionReader(f, 0, int64(encrypted)), config(ref.Key))
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("opening a file: %w", err)
+	}
+	return &Reader{io.NewSectionReader(authentic{at, ref.Size}, 0, ref.Size), f}, nil
+}
+
+// authentic makes errors of the format ErrDamaged.
+type authentic struct {
+	io.ReaderAt
+	size int64
+}
+
+func (a authentic) ReadAt(b []byte, off int64) (int, error) {
+	if rest := a.size - off; int64(len(b)) > rest {
+		b = b[:max(rest, 0)]
+	}
+	if len(b) == 0 {
+		return 0, io.EOF
+	}
+	n, err := a.ReaderAt.ReadAt(b, off)
+	switch {
+	case n == len(b):
+		return n, nil
+	case errors.As(err, new(sio.Error)), err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return 0, ErrDamaged
+	}
+	return n, err
+}
+
+// Remove deletes a file. One that is not there is no error.
+func (d *Dir) Remove(ref Ref) error {
+	if !name.MatchString(ref.Name) {
+		return nil
+	}
+	if err := os.Remove(filepath.Join(d.path, ref.Name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("deleting a file: %w", err)
+	}
+	return nil
+}
+
+// Keep removes all files whose name keep does not know: what a crash has left between a file and
+// the database.
+func (d *Dir) Keep(keep func(name string) bool) error {
+	list, err := os.ReadDir(d.path)
+	if err != nil {
+		return fmt.Errorf("looking for files: %w", err)
+	}
+	var errs []error
+	for _, e := range list {
+		if name.MatchString(e.Name()) && !keep(e.Name()) {
+			errs = append(errs, os.Remove(filepath.Join(d.path, e.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Export writes the content to a path, which must not exist, as a file that the person can use.
+func (d *Dir) Export(ref Ref, path string) (err error) {
+	r, err := d.Reader(ref)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("saving a file: %w", err)
+	}
+	_, err = io.Copy(f, r)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return errors.Join(fmt.Errorf("saving a file: %w", err), os.Remove(path))
+	}
+	return nil
+}
