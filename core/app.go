@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+
+	"github.com/sotto-chat/sotto/store/vault"
 )
 
 // appFile is the file that keeps what belongs to no profile. Nothing in it came from a
@@ -23,13 +25,31 @@ type Appearance struct {
 	Width  float32 `json:"width,omitempty"` // of the window, in the units of the toolkit
 	Height float32 `json:"height,omitempty"`
 	Theme  string  `json:"theme,omitempty"`
+	Accent string  `json:"accent,omitempty"` // name of a colour, empty for the first one
+	Scale  float32 `json:"scale,omitempty"`  // of everything that is shown, 0 for 1
+	List   float32 `json:"list,omitempty"`   // width of the list of conversations, 0 for the first one
+	Panel  bool    `json:"panel,omitempty"`  // the panel about a contact is open
+	Notify string  `json:"notify,omitempty"` // how much is told outside of the window
+	Silent bool    `json:"silent,omitempty"` // that is told without a sound
+	Live   bool    `json:"live,omitempty"`   // messages can be shown to the other side while they are typed
+	Quiet  bool    `json:"quiet,omitempty"`  // nothing is told for now: do not disturb
+	Tray   bool    `json:"tray,omitempty"`   // closing the window leaves the program in the tray
 }
 
 // appState is the content of app.json.
 type appState struct {
-	Profiles   []string   `json:"profiles"`          // ids, in the order in which they are shown
-	Current    string     `json:"current,omitempty"` // id of the one that was used last
-	Appearance Appearance `json:"appearance,omitzero"`
+	Profiles   []string    `json:"profiles"`          // ids, in the order in which they are shown
+	Current    string      `json:"current,omitempty"` // id of the one that was used last
+	Appearance Appearance  `json:"appearance,omitzero"`
+	Tor        TorSettings `json:"tor,omitzero"`
+
+	// Salt is 16 random bytes, by which keys are made from passphrases. It is there from the first start
+	// on, whether there is such a key or not.
+	Salt    []byte   `json:"salt,omitempty"`
+	Lock    *appLock `json:"lock,omitempty"`    // nil if the program can't be locked
+	Idle    int      `json:"idle,omitempty"`    // seconds without input after which it is locked, 0 for never
+	Leaving []string `json:"leaving,omitempty"` // what is left of deleted profiles, see leaver
+	Wiping  bool     `json:"wiping,omitempty"`  // everything is being deleted
 }
 
 // profileID is the form of the ids of profiles: 16 random bytes in hexadecimal.
@@ -45,10 +65,13 @@ func readApp(dir string) (s appState, err error) {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return s, fmt.Errorf("%w: %w", ErrAppFile, err)
 	}
-	for _, id := range s.Profiles {
+	for _, id := range slices.Concat(s.Profiles, s.Leaving) {
 		if !profileID.MatchString(id) { // it becomes part of a path
 			return s, fmt.Errorf("%w: a profile's id is not 32 hexadecimal digits", ErrAppFile)
 		}
+	}
+	if l := s.Lock; l != nil && (len(l.Key) != lockKeySize || len(l.Wipe) != vault.KeySize) || s.Salt != nil && len(s.Salt) != vault.SaltSize {
+		return s, fmt.Errorf("%w: the lock or the salt has a wrong length", ErrAppFile)
 	}
 	return s, nil
 }
@@ -75,6 +98,6 @@ func (s appState) write(dir string) error {
 }
 
 func (s appState) clone() appState {
-	s.Profiles = slices.Clone(s.Profiles)
+	s.Profiles, s.Leaving = slices.Clone(s.Profiles), slices.Clone(s.Leaving)
 	return s
 }

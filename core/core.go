@@ -15,7 +15,40 @@
 // A [Core] is a folder on disk. In it each [Profile] has a folder of its own with a random
 // name: its database, and nothing else that tells of it. Profiles share no session with a
 // relay, no key and no file; what the program keeps for all of them is in app.json, which
-// holds nothing from a conversation.
+// holds nothing from a conversation. A program that is started while another has the folder
+// open gets [ErrInUse], and can hand over a link with [Handover].
+//
+// # Lock
+//
+// With [Core.SetLock] the program has a passphrase: the keys of all profiles without a passphrase of
+// their own are wrapped with a key that it opens. [Core.Lock] closes all profiles and forgets all keys,
+// so that neither the disk nor the memory of the unattended computer opens a conversation. Nothing is
+// received meanwhile: messages wait on their relays, as they do while the program does not run. A
+// second passphrase, see [Core.SetWipe], deletes everything when it is typed in place of the first.
+//
+// # Hidden profiles
+//
+// A hidden profile is opened by its passphrase alone, see [Core.OpenHidden]. While it is closed it does
+// not receive, and this is promised to somebody who has the disk and all other passphrases:
+//
+//   - Neither app.json nor any other file tells that one exists. A data folder has folders that belong
+//     to no profile from the first start on, a random number of them and of random sizes, and deleting
+//     a visible profile leaves one more; all bytes in them look random. A hidden profile is
+//     one of these, with the same files. Hiding a visible profile looks like deleting it.
+//   - All such folders have the same times: those of the last start of the program, or of when a hidden
+//     profile was closed after it. A crash while one is open shows in them until the next start.
+//   - Trying a passphrase does the same work whether there is a hidden profile or not.
+//   - No event, list or count shows it.
+//
+// This can't be promised: Somebody who copies the disk twice sees in which of the folders pages have
+// changed in between, and somebody who takes the running computer sees an open one. A hidden
+// profile stands out if its database is larger than random sizes and deleted profiles account for (8 MiB), if it
+// keeps more than a few files or larger ones than pictures, or if it is closed while files are on their way. The file system keeps times of its own
+// (when a file was made, its journal), as do backups and flash disks, which also keep what was
+// overwritten. Swap space and a crash dump can hold what was in memory; keys are overwritten when a
+// profile is closed, but texts that were shown are only left to the garbage collector. If it
+// alone uses Tor or the relay on this computer, there is a folder of that, with its queues but without
+// names. Relays and contacts know what they know.
 //
 // Errors are values of this package and of packages vault and smp; the words for people are
 // made from them by who shows them.
@@ -24,7 +57,6 @@ package core
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,8 +70,10 @@ import (
 	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/core/chat"
 	"github.com/sotto-chat/sotto/core/chat/event"
+	"github.com/sotto-chat/sotto/core/relay"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
+	"github.com/sotto-chat/sotto/core/xftp"
 	"github.com/sotto-chat/sotto/store"
 	"github.com/sotto-chat/sotto/store/vault"
 )
@@ -59,11 +93,13 @@ var (
 	ErrWrongPassphrase = store.ErrWrongPassphrase
 	// ErrInUse tells that another running program uses the folder.
 	ErrInUse = store.ErrInUse
+	// ErrAppLocked tells that the program is locked.
+	ErrAppLocked = errors.New("the program is locked: unlock it first")
 )
 
 // Options say how a Core works. The zero value is good for all but Keyring.
 type Options struct {
-	// Relays are used for new queues in place of what profiles have chosen: addresses, or
+	// Relays are used for new queues and files in place of what profiles have chosen: addresses, or
 	// EmbeddedRelay alone for the relay on this computer.
 	Relays []string
 	// Keyring keeps the keys of profiles without a passphrase. With nil they are in files.
@@ -75,6 +111,12 @@ type Options struct {
 	// Versions caps the versions to speak with contacts, and Network.Versions those to speak with
 	// relays; what is zero is not capped.
 	Versions Versions
+	// TorOnly lets nothing leave but through Tor, whatever else is chosen.
+	TorOnly bool
+	// TorConfig are lines that are added to Tor's configuration, see tor.ParseExtra, and TorBinary is the
+	// path of Tor; if it is empty, it is looked for.
+	TorConfig []string
+	TorBinary string
 	// NoPQ makes new connections without post-quantum encryption.
 	NoPQ bool
 	// Retry replaces the times between attempts to send if it is not zero.
@@ -86,17 +128,27 @@ type Core struct {
 	dir      string
 	opt      Options
 	relays   []agent.Relay // of Options.Relays
+	files    []xftp.Relay  // of Options.Relays
 	embedded bool          // Options.Relays is EmbeddedRelay
 	local    *localRelay
+	tor      torService
 	hub      hub
+	instance io.Closer // the lock of the folder
+	handover *handover // nil if nothing can be handed over
 
-	opening sync.Mutex // held while a profile is made or opened, and by Close
+	opening   sync.Mutex // held while a profile is made, opened or closed, and by Close
+	spreading bool       // guarded by opening: several profiles are opened at once
 
-	mu     sync.Mutex
-	closed bool
-	app    appState
-	open   map[string]*Profile
-	failed map[string]error // why a profile is not open
+	mu      sync.Mutex
+	closed  bool
+	locked  bool
+	key     []byte // protects profiles without a passphrase while there is a lock, else nil
+	app     appState
+	open    map[string]*Profile
+	leaving map[string]*leaver
+	hidden  []string         // ids of hidden profiles that are open, in the order of opening
+	used    string           // id of the hidden profile that was used last, empty if that is another
+	failed  map[string]error // why a profile is not open
 }
 
 // ProfileInfo is what the list of profiles shows.
@@ -106,6 +158,7 @@ type ProfileInfo struct {
 	AvatarSeed uint32 // random, never sent; 0 if it is not open
 	Unread     int    // messages
 	Current    bool   // it is the one that was used last
+	Hidden     bool   // it is a hidden one that is open
 	Locked     bool   // it needs its passphrase
 	Err        error  // why it can't be opened, if not for being locked
 }
@@ -115,11 +168,12 @@ type NewProfile struct {
 	Name       string      // told only to people one connects with
 	Relays     RelayChoice // the zero value is for public relays
 	Passphrase string      // empty for none
+	Hidden     bool        // it is to be a hidden one with Passphrase
 }
 
 // Open opens the folder dir, which is made if it is missing, and all profiles in it that need
-// no passphrase. A profile that can't be opened is no error: Profiles tells. The error is
-// ErrInUse if another program has the folder open, or wraps ErrAppFile or ErrRelayAddress.
+// no passphrase, unless it is locked. A profile that can't be opened is no error: Profiles tells. The
+// error is ErrInUse if another program has the folder open, or wraps ErrAppFile or ErrRelayAddress.
 func Open(ctx context.Context, dir string, opt Options) (_ *Core, err error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
@@ -127,32 +181,85 @@ func Open(ctx context.Context, dir string, opt Options) (_ *Core, err error) {
 	if opt.Rand == nil {
 		opt.Rand = rand.Reader
 	}
-	c := &Core{dir: dir, opt: opt, local: newLocalRelay(dir), open: make(map[string]*Profile), failed: make(map[string]error)}
+	c := &Core{dir: dir, opt: opt, local: newLocalRelay(dir), open: make(map[string]*Profile), failed: make(map[string]error),
+		leaving: make(map[string]*leaver)}
 	if c.embedded = slices.Equal(opt.Relays, []string{EmbeddedRelay}); !c.embedded && len(opt.Relays) > 0 {
-		if c.relays, err = (RelayChoice{Addresses: opt.Relays}).candidates(); err != nil {
+		choice := RelayChoice{Addresses: opt.Relays}
+		if c.relays, err = choice.candidates(); err != nil {
 			return nil, err
 		}
+		_, c.files, _ = choice.parse()
 	}
-	if err := os.MkdirAll(filepath.Join(dir, profilesDir), 0o700); err != nil {
-		return nil, fmt.Errorf("opening the data folder: %w", err)
+	if err := c.prepare(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the data folder: %w", err), c.Close())
 	}
-	if c.app, err = readApp(dir); err != nil {
-		return nil, fmt.Errorf("opening the data folder: %w", err)
-	}
-	if err := c.finishDeletions(); err != nil {
-		return nil, fmt.Errorf("opening the data folder: %w", err)
-	}
+	c.tor.start(c)
 	if c.embedded || c.local.exists() {
 		// If it can't start, what needs it tells so, and tries again.
 		_, _ = c.local.start()
-	}
-	for _, id := range c.app.Profiles {
-		_, err := c.openProfile(ctx, id, "")
-		if errors.Is(err, ErrInUse) || ctx.Err() != nil {
-			return nil, errors.Join(fmt.Errorf("opening the data folder: %w", err), c.Close())
+		if s, err := relay.ReadSettings(c.local.dir); err == nil && s.FilesPort != "" {
+			_, _ = c.local.startFiles()
 		}
 	}
+	if c.locked = c.app.Lock != nil; c.locked {
+		return c, nil
+	}
+	c.opening.Lock()
+	err = c.openAll(ctx)
+	c.opening.Unlock()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the data folder: %w", err), c.Close())
+	}
 	return c, nil
+}
+
+// instanceFile is locked by the program that uses the folder.
+const instanceFile = "app.lock"
+
+// prepare takes the folder and brings it in order.
+func (c *Core) prepare(ctx context.Context) (err error) {
+	if err := os.MkdirAll(filepath.Join(c.dir, profilesDir), 0o700); err != nil {
+		return err
+	}
+	if c.instance, err = vault.Lock(filepath.Join(c.dir, instanceFile)); err != nil {
+		return err
+	}
+	if c.app, err = readApp(c.dir); err != nil {
+		return err
+	}
+	if c.app.Wiping {
+		if err := c.finishWipe(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.finishDeletions(); err != nil {
+		return err
+	}
+	if err := c.prepareSpares(); err != nil {
+		return err
+	}
+	c.listen()
+	return nil
+}
+
+// openAll opens all profiles that need no passphrase, and goes on with deletions. The caller holds
+// c.opening.
+func (c *Core) openAll(ctx context.Context) error {
+	c.spreading = true
+	defer func() { c.spreading = false }()
+	for _, id := range c.app.Profiles {
+		_, err := c.openProfile(ctx, id, "")
+		if errors.Is(err, ErrInUse) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	for _, id := range slices.Clone(c.app.Leaving) {
+		_ = c.startLeaver(ctx, id) // what fails is tried after the next start
+	}
+	return ctx.Err()
 }
 
 // profilesDir holds the folders of the profiles.
@@ -165,16 +272,38 @@ func (c *Core) Close() error {
 	c.opening.Lock()
 	defer c.opening.Unlock()
 	c.mu.Lock()
+	closed := c.closed
 	c.closed = true
-	open := c.open
-	c.open = map[string]*Profile{}
+	c.mu.Unlock()
+	if closed {
+		return nil
+	}
+	err := errors.Join(c.closeAll(), c.tor.close(), c.local.close(), c.handover.close())
+	if c.instance != nil {
+		err = errors.Join(err, c.instance.Close())
+	}
+	c.hub.close()
+	return err
+}
+
+// closeAll closes all profiles and forgets all keys. The caller holds c.opening.
+func (c *Core) closeAll() error {
+	c.mu.Lock()
+	open, leaving, hidden := c.open, c.leaving, c.hidden
+	c.open, c.leaving, c.hidden, c.used = make(map[string]*Profile), make(map[string]*leaver), nil, ""
+	clear(c.key)
+	c.key = nil
 	c.mu.Unlock()
 	var errs []error
 	for _, p := range open {
 		errs = append(errs, p.close())
 	}
-	errs = append(errs, c.local.close())
-	c.hub.close()
+	for _, l := range leaving {
+		errs = append(errs, l.close())
+	}
+	if len(hidden) > 0 {
+		errs = append(errs, c.disguise())
+	}
 	return errors.Join(errs...)
 }
 
@@ -185,13 +314,14 @@ func (c *Core) Subscribe(buffer int) (events <-chan Event, cancel func()) {
 	return c.hub.subscribe(buffer)
 }
 
-// Profiles returns all profiles in their order.
+// Profiles returns all profiles in their order, hidden ones that are open last. While the program is
+// locked their names are not known.
 func (c *Core) Profiles() []ProfileInfo {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	list := make([]ProfileInfo, len(c.app.Profiles))
-	for i, id := range c.app.Profiles {
-		list[i] = c.info(id)
+	var list []ProfileInfo
+	for _, id := range slices.Concat(c.app.Profiles, c.hidden) {
+		list = append(list, c.info(id))
 	}
 	return list
 }
@@ -201,13 +331,21 @@ func (c *Core) info(id string) ProfileInfo {
 	info := ProfileInfo{ID: id}
 	if p := c.open[id]; p != nil {
 		info = p.info()
-	} else if err := c.failed[id]; errors.Is(err, ErrLocked) {
+	} else if err := c.failed[id]; c.locked || errors.Is(err, ErrLocked) {
 		info.Locked = true
 	} else {
 		info.Err = err
 	}
-	info.Current = id == c.app.Current
+	info.Current = id == c.current()
 	return info
+}
+
+// current is the id of the profile that was used last. The caller holds c.mu.
+func (c *Core) current() string {
+	if c.used != "" {
+		return c.used
+	}
+	return c.app.Current
 }
 
 // Profile returns a profile that is open, or nil.
@@ -221,18 +359,33 @@ func (c *Core) Profile(id string) *Profile {
 func (c *Core) Current() *Profile {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.open[c.app.Current]
+	return c.open[c.current()]
 }
 
-// Use remembers the profile that is used. The others go on receiving.
+// Use remembers the profile that is used, a hidden one until it is closed. The others go on receiving.
 func (c *Core) Use(id string) error {
-	return c.changeApp(func(s *appState) error {
+	c.mu.Lock()
+	hidden := slices.Contains(c.hidden, id)
+	if hidden {
+		c.used = id
+	}
+	c.mu.Unlock()
+	if hidden {
+		return nil
+	}
+	err := c.changeApp(func(s *appState) error {
 		if !slices.Contains(s.Profiles, id) {
 			return ErrNoProfile
 		}
 		s.Current = id
 		return nil
 	})
+	if err == nil {
+		c.mu.Lock()
+		c.used = ""
+		c.mu.Unlock()
+	}
+	return err
 }
 
 // LocalRelay returns the address of the relay on this computer, if it runs.
@@ -277,6 +430,9 @@ func (c *Core) CreateProfile(ctx context.Context, n NewProfile) (*Profile, error
 	if err := event.CheckName(n.Name); err != nil {
 		return nil, err
 	}
+	if n.Hidden && n.Passphrase == "" {
+		return nil, ErrNoPassphrase
+	}
 	relays, err := n.Relays.complete(c.opt.Rand)
 	if err != nil {
 		return nil, err
@@ -291,14 +447,21 @@ func (c *Core) CreateProfile(ctx context.Context, n NewProfile) (*Profile, error
 			return nil, err
 		}
 	}
-	random := make([]byte, 16+4)
-	if _, err := io.ReadFull(c.opt.Rand, random); err != nil {
+	id, err := c.newID()
+	if err != nil {
 		return nil, fmt.Errorf("making a profile: %w", err)
 	}
-	id, avatar := hex.EncodeToString(random[:16]), random[16:]
+	avatar := make([]byte, 4)
+	if _, err := io.ReadFull(c.opt.Rand, avatar); err != nil {
+		return nil, fmt.Errorf("making a profile: %w", err)
+	}
 	p, err := c.makeProfile(ctx, id, avatar, relays, n)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("making a profile: %w", err), os.RemoveAll(c.profileDir(id)))
+	}
+	if n.Hidden {
+		c.openedHidden(p)
+		return p, nil
 	}
 	err = c.changeApp(func(s *appState) error {
 		s.Profiles = append(s.Profiles, id)
@@ -318,7 +481,16 @@ func (c *Core) CreateProfile(ctx context.Context, n NewProfile) (*Profile, error
 func (c *Core) makeProfile(ctx context.Context, id string, avatar []byte, relays RelayChoice, n NewProfile) (*Profile, error) {
 	passphrase := []byte(n.Passphrase)
 	defer clear(passphrase)
-	db, err := store.Create(ctx, c.profileDir(id), store.Options{Passphrase: passphrase, Keyring: c.opt.Keyring})
+	opt := c.protection(passphrase)
+	if n.Hidden {
+		key, err := c.newHiddenKey(passphrase)
+		if err != nil {
+			return nil, err
+		}
+		defer clear(key)
+		opt = store.Options{Key: key, Hidden: true}
+	}
+	db, err := store.Create(ctx, c.profileDir(id), opt)
 	if err != nil {
 		return nil, err
 	}
@@ -360,17 +532,38 @@ func (c *Core) OpenProfile(ctx context.Context, id, passphrase string) (*Profile
 func (c *Core) checkOpen() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
+	return c.checkLocked()
+}
+
+// checkLocked tells why profiles can't be opened or changed, if that is so. The caller holds c.mu.
+func (c *Core) checkLocked() error {
+	switch {
+	case c.closed:
 		return ErrClosed
+	case c.locked:
+		return ErrAppLocked
 	}
 	return nil
+}
+
+// protection is how a profile is protected, by a passphrase if there is one. What it returns is good
+// while the caller holds c.opening.
+func (c *Core) protection(passphrase []byte) store.Options {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return store.Options{Passphrase: passphrase, Key: c.key, Keyring: c.opt.Keyring}
 }
 
 // openProfile opens a profile, or keeps why it is not open.
 func (c *Core) openProfile(ctx context.Context, id, passphrase string) (*Profile, error) {
 	b := []byte(passphrase)
 	defer clear(b)
-	db, err := store.Open(ctx, c.profileDir(id), store.Options{Passphrase: b, Keyring: c.opt.Keyring})
+	db, err := store.Open(ctx, c.profileDir(id), c.protection(b))
+	if err == nil {
+		if err = c.underLock(ctx, db); err != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}
 	var p *Profile
 	if err == nil {
 		p, err = c.startProfile(ctx, id, db)
@@ -395,6 +588,7 @@ func (c *Core) opened(p *Profile) {
 	delete(c.failed, p.id)
 	info := c.info(p.id)
 	c.mu.Unlock()
+	c.tor.update()
 	p.publish(ProfileChanged{info})
 }
 
@@ -405,7 +599,7 @@ func (c *Core) startProfile(ctx context.Context, id string, db *store.DB) (_ *Pr
 			err = errors.Join(err, db.Close())
 		}
 	}()
-	p := &Profile{core: c, id: id, db: db, unread: make(map[int64]int)}
+	p := &Profile{core: c, id: id, db: db, hidden: db.Vault().Protection() == vault.Hidden, unread: make(map[int64]int)}
 	err = db.View(ctx, func(tx *store.Tx) (err error) {
 		if p.name, err = chat.Name(tx); err != nil {
 			return err
@@ -415,16 +609,19 @@ func (c *Core) startProfile(ctx context.Context, id string, db *store.DB) (_ *Pr
 	if err != nil {
 		return nil, err
 	}
-	// No two profiles, and no two runs, share a circuit.
-	isolation := make([]byte, 16)
-	if _, err := io.ReadFull(c.opt.Rand, isolation); err != nil {
+	if err := p.newCircuits(); err != nil {
 		return nil, err
 	}
-	network := c.opt.Network
-	network.Isolation = hex.EncodeToString(isolation)
+	if c.spreading {
+		p.spreadOut()
+	}
+	p.smp = c.opt.Network
+	p.smp.Path = p.path
+	p.xftp = xftp.Config{Path: p.path}
 	p.chat = chat.New(chat.Config{
-		Agent: agent.Config{DB: db, Choose: p.choose, Network: network, Presets: presetServers(),
-			Route: p.Network, Known: p.known, ChooseProxy: p.chooseProxy, PQ: !c.opt.NoPQ, Versions: c.opt.Versions,
+		Files: chat.FilesConfig{Dir: filepath.Join(c.profileDir(id), filesDir), Network: p.xftp, Relays: p.fileRelays, Trusted: p.trusted, Automatic: p.AutomaticFiles},
+		Agent: agent.Config{DB: db, Choose: p.choose, Network: p.smp, Presets: presetServers(),
+			Route: p.agentRoute, Isolate: func() bool { return c.Tor().Isolate }, Known: p.known, ChooseProxy: p.chooseProxy, PQ: !c.opt.NoPQ, Versions: c.opt.Versions,
 			Rand: c.opt.Rand, Now: c.opt.Now, RetrySend: c.opt.Retry},
 		Publish: func(e chat.Event) {
 			p.publish(e)
@@ -455,7 +652,7 @@ func (p *Profile) load(tx *store.Tx) error {
 	if err := json.Unmarshal(relays, &p.relays); err != nil {
 		return fmt.Errorf("setting %s: %w", settingRelays, err)
 	}
-	if err := p.loadNetwork(tx); err != nil {
+	if err := errors.Join(p.loadNetwork(tx), p.loadTor(tx), p.loadFiles(tx)); err != nil {
 		return err
 	}
 	contacts, err := tx.Contacts()

@@ -10,13 +10,17 @@ import (
 //
 //	ContactChanged, ContactDeleted   a row of the list of conversations
 //	ItemAdded, ItemChanged           a conversation
+//	ItemsRemoved                     a conversation
 //	RequestAdded, RequestRemoved     the list of requests
 //	AddressChanged                   the address
 //	RelayChanged                     the session with a relay
 //	ProfileChanged, ProfileDeleted   the list of profiles
+//	LockChanged                      whether the program is locked
+//	LinkOpened                       a link that was handed over
+//	TorChanged                       Tor, for all profiles
 //	Resync                           anything: events were missed
 type Event struct {
-	Profile string // id of the profile that it is about, empty with Resync
+	Profile string // id of the profile that it is about, empty with LockChanged, LinkOpened and Resync
 	Change  any
 }
 
@@ -26,6 +30,7 @@ type (
 	ContactDeleted = chat.ContactDeleted
 	ItemAdded      = chat.ItemAdded
 	ItemChanged    = chat.ItemChanged
+	ItemsRemoved   = chat.ItemsRemoved
 	RequestAdded   = chat.RequestAdded
 	RequestRemoved = chat.RequestRemoved
 	AddressChanged = chat.AddressChanged
@@ -36,8 +41,14 @@ type (
 	RelayChanged struct{ Relay RelayStatus }
 	// ProfileChanged tells that a profile is new, or that something about it changed.
 	ProfileChanged struct{ Profile ProfileInfo }
-	// ProfileDeleted tells that a profile is gone.
+	// ProfileDeleted tells that a profile is gone: it was deleted, or it is a hidden one that was closed.
 	ProfileDeleted struct{}
+	// LockChanged tells that the program was locked, unlocked or wiped: the list of profiles is to be
+	// read again.
+	LockChanged struct{ Locked bool }
+	// LinkOpened tells that the program was started once more, with the text in which there may be a
+	// link, or with none: then the window is to be shown.
+	LinkOpened struct{ Text string }
 	// Resync tells that the subscriber was too slow and has missed events: everything that
 	// it knows is to be read again.
 	Resync struct{}

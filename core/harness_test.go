@@ -188,7 +188,7 @@ func mustContact(t *testing.T, p *Profile, id int64) Contact {
 
 func mustSend(t *testing.T, p *Profile, contact int64, text string) Item {
 	t.Helper()
-	i, err := p.Send(t.Context(), contact, text)
+	i, err := p.Send(t.Context(), contact, NewMessage{Text: text})
 	if err != nil {
 		t.Fatal(err)
 	}

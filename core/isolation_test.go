@@ -17,6 +17,7 @@ import (
 
 	"github.com/sotto-chat/sotto/core/relay"
 	"github.com/sotto-chat/sotto/store"
+	"github.com/sotto-chat/sotto/store/vault"
 )
 
 // wiretap passes connections on to a relay and keeps how each begins.
@@ -75,8 +76,8 @@ func (w *wiretap) close() {
 	w.work.Wait()
 }
 
-// TestIsolation has two profiles of one person talk through one relay, and looks for anything
-// that shows that they belong together, or what they say.
+// TestIsolation has three profiles of one person, one of them hidden, talk through one relay, and looks
+// for anything that shows that they belong together, what they say, or that there is a hidden one.
 func TestIsolation(t *testing.T) {
 	// The address of the relay leads to the wiretap.
 	front := mustListen(t, "0")
@@ -100,8 +101,13 @@ func TestIsolation(t *testing.T) {
 	var blobs []map[string]string // of each profile: where each is
 	needles := []string{server.String(), "simplex:", base64.URLEncoding.EncodeToString(server.KeyHash[:]), string(server.KeyHash[:])}
 	var ids []string
-	for i, name := range []string{"Persephone", "Proserpina"} {
-		p := &pair{a: person, b: others, pa: person.create(name), pb: others.create("Hades" + name)}
+	for i, name := range []string{"Persephone", "Proserpina", "Melinoe"} {
+		p := &pair{a: person, b: others, pb: others.create("Hades" + name)}
+		if name == "Melinoe" {
+			p.pa = createHidden(t, person, name, "moon")
+		} else {
+			p.pa = person.create(name)
+		}
 		p.connect(t)
 		text := "the seeds of the pomegranate, eaten as " + name
 		p.a.delivered(p.pa, p.ca, mustSend(t, p.pa, p.ca, text).ID)
@@ -115,19 +121,21 @@ func TestIsolation(t *testing.T) {
 	}
 
 	// In the databases.
-	for b, where := range blobs[0] {
-		if other, ok := blobs[1][b]; ok {
-			t.Errorf("%s of one profile is %s of the other", where, other)
+	for i := range blobs {
+		for b, where := range blobs[i] {
+			if other, ok := blobs[(i+1)%3][b]; ok {
+				t.Errorf("%s of one profile is %s of the other", where, other)
+			}
+			needles = append(needles, b)
 		}
-		needles = append(needles, b)
 	}
 
-	// On the wire: four profiles, four sessions that have nothing in common.
+	// On the wire: six profiles, six sessions that have nothing in common.
 	tap.mu.Lock()
 	hellos := slices.Clone(tap.hellos)
 	tap.mu.Unlock()
-	if len(hellos) != 4 {
-		t.Errorf("4 profiles have made %d connections", len(hellos))
+	if len(hellos) != 6 {
+		t.Errorf("6 profiles have made %d connections", len(hellos))
 	}
 	seen := make(map[string]bool)
 	for _, h := range hellos {
@@ -174,12 +182,14 @@ func TestIsolation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	hidden := ids[2]
 	for _, name := range files {
-		if name == appFile {
+		if name == appFile || name == instanceFile {
 			continue
 		}
 		id, _, ok := strings.Cut(strings.TrimPrefix(filepath.ToSlash(name), profilesDir+"/"), "/")
-		if !ok || !slices.Contains(ids, id) {
+		spare := profileID.MatchString(id) && vault.IsHidden(filepath.Join(person.dir, profilesDir, id))
+		if !ok || slices.Contains(ids[:2], id) == spare {
 			t.Errorf("%s belongs to no profile", name)
 		}
 	}
@@ -187,12 +197,16 @@ func TestIsolation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if bytes.Contains(b, []byte(hidden)) {
+		t.Error("app.json has the id of the hidden profile")
+	}
 	var app map[string]any
 	if err := json.Unmarshal(b, &app); err != nil {
 		t.Fatal(err)
 	}
 	delete(app, "profiles")
 	delete(app, "current")
+	delete(app, "salt")
 	if len(app) > 0 {
 		t.Errorf("app.json holds %v", app)
 	}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/sotto-chat/sotto/core/relay"
+	"github.com/sotto-chat/sotto/core/relay/files"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
@@ -27,11 +29,14 @@ const loopback = "127.0.0.1"
 type localRelay struct {
 	dir string
 
-	mu      sync.Mutex
-	running *relay.Relay // nil if it does not run
-	server  wire.Server
-	done    chan struct{} // closed when running has ended
-	closed  bool
+	mu        sync.Mutex
+	running   *relay.Relay // nil if it does not run
+	server    wire.Server
+	done      chan struct{} // closed when running has ended
+	files     *files.Server // nil if it does not run
+	port      string        // of files
+	filesDone chan struct{} // closed when files has ended
+	closed    bool
 }
 
 // exists tells whether there is a relay on this computer.
@@ -74,6 +79,58 @@ func (l *localRelay) start() (wire.Server, error) {
 	return server, nil
 }
 
+// startFiles starts the relay for files beside the other one unless it runs, and returns its port.
+func (l *localRelay) startFiles() (port string, err error) {
+	if _, err := l.start(); err != nil {
+		return "", err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.files != nil {
+		select {
+		case <-l.filesDone: // its listener failed
+			l.files.Close()
+			l.files = nil
+		default:
+			return l.port, nil
+		}
+	}
+	settings, err := relay.ReadSettings(l.dir)
+	if err != nil {
+		return "", fmt.Errorf("the relay on this computer: %w", err)
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(loopback, cmp.Or(settings.FilesPort, "0")))
+	if err != nil {
+		return "", fmt.Errorf("%w (%w)", ErrRelayPort, err)
+	}
+	if l.port = settings.FilesPort; l.port == "" {
+		l.port = strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+		err = relay.ChangeSettings(l.dir, func(s *relay.Settings) { s.FilesPort = l.port })
+	}
+	var server *files.Server
+	if err == nil {
+		server, err = files.Open(l.dir, files.Config{})
+	}
+	if err != nil {
+		listener.Close()
+		return "", fmt.Errorf("the relay for files on this computer: %w", err)
+	}
+	done := make(chan struct{})
+	l.files, l.filesDone = server, done
+	go func() {
+		defer close(done)
+		_ = server.Serve(context.Background(), listener) // if it fails, it is started again when it is needed
+	}()
+	return l.port, nil
+}
+
+// filesPort returns the port of the relay for files if it runs.
+func (l *localRelay) filesPort() (port string, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.port, l.files != nil
+}
+
 // listen listens at the relay's port, which is chosen when the relay is made.
 func (l *localRelay) listen() (server wire.Server, listener net.Listener, err error) {
 	server, _, err = relay.ReadAddress(l.dir)
@@ -109,12 +166,25 @@ func (l *localRelay) address() (server wire.Server, ok bool) {
 
 func (l *localRelay) close() error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.closed = true
-	if l.running == nil {
-		return nil
+	l.mu.Unlock()
+	return l.stop()
+}
+
+// stop ends the relay until it is started again.
+func (l *localRelay) stop() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var err error
+	if l.files != nil {
+		err = l.files.Close()
+		<-l.filesDone
+		l.files = nil
 	}
-	err := l.running.Close()
+	if l.running == nil {
+		return err
+	}
+	err = errors.Join(err, l.running.Close())
 	<-l.done
 	l.running = nil
 	return err

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -17,12 +18,12 @@ const (
 type preset struct {
 	address  string
 	operator string
-	queues   bool // new queues are made on it
+	queues   bool // new queues are made on it, or new files sent to it
 }
 
 // publicRelays is how many of an operator's relays a new profile uses (presets.md §5). They
 // are chosen at random, so that profiles can't be recognised by a list they share.
-const publicRelays = 4
+const publicRelays, publicFileRelays = 4, 3
 
 // presets are the public relays (presets.md §1 and §2). Those without new queues are known for
 // what others have there.
@@ -50,6 +51,22 @@ var presets = []preset{
 	{"smp://PN7-uqLBToqlf1NxHEaiL35lV2vBpXq8Nj8BW11bU48=@smp6.simplexonflux.com,hury6ot3ymebbr2535mlp7gcxzrjpc6oujhtfxcfh2m4fal4xw5fq6qd.onion", operatorFlux, false},
 }
 
+// filePresets are the public relays for files (presets.md §3).
+var filePresets = []preset{
+	{"xftp://da1aH3nOT-9G8lV7bWamhxpDYdJ1xmW7j3JpGaDR5Ug=@xftp1.simplex.im,blisztokwh6alt5oem45f2eksm2xdowxszmhjesntcyolmhutoon7sid.onion", operatorSimpleX, true},
+	{"xftp://5vog2Imy1ExJB_7zDZrkV1KDWi96jYFyy9CL6fndBVw=@xftp2.simplex.im,jk6jybnel5hin2am5omd7g3hyvb4tfkyl7ea4vx5ldi7gpvz5ogqtcqd.onion", operatorSimpleX, true},
+	{"xftp://PYa32DdYNFWi0uZZOprWQoQpIk5qyjRJ3EF7bVpbsn8=@xftp3.simplex.im,pqhchr4bpkzef5wra4hnmzvppn5j5mjrpzkh5ixx6mhylnxxd6lmwnad.onion", operatorSimpleX, true},
+	{"xftp://k_GgQl40UZVV0Y4BX9ZTyMVqX5ZewcLW0waQIl7AYDE=@xftp4.simplex.im,q2lrjgiyo2efyweksavwxh3dlsrxetaxjztde2x5nateugrtrwzvmdid.onion", operatorSimpleX, true},
+	{"xftp://-bIo6o8wuVc4wpZkZD3tH-rCeYaeER_0lz1ffQcSJDs=@xftp5.simplex.im,2kikdbdhlrluburwt6q6rnoxvezcm2ifx2hj463jlunkeftlzm7hf3qd.onion", operatorSimpleX, true},
+	{"xftp://6nSvtY9pJn6PXWTAIMNl95E1Kk1vD7FM2TeOA64CFLg=@xftp6.simplex.im,tg3fmu6houq7vfqlsipm2qqzhtpgxesnuydqozx3khojxydhs53sbbyd.onion", operatorSimpleX, true},
+	{"xftp://92Sctlc09vHl_nAqF2min88zKyjdYJ9mgxRCJns5K2U=@xftp1.simplexonflux.com,apl3pumq3emwqtrztykyyoomdx4dg6ysql5zek2bi3rgznz7ai3odkid.onion", operatorFlux, false},
+	{"xftp://YBXy4f5zU1CEhnbbCzVWTNVNsaETcAGmYqGNxHntiE8=@xftp2.simplexonflux.com,c5jjecisncnngysah3cz2mppediutfelco4asx65mi75d44njvua3xid.onion", operatorFlux, false},
+	{"xftp://ARQO74ZSvv2OrulRF3CdgwPz_AMy27r0phtLSq5b664=@xftp3.simplexonflux.com,dc4mohiubvbnsdfqqn7xhlhpqs5u4tjzp7xpz6v6corwvzvqjtaqqiqd.onion", operatorFlux, false},
+	{"xftp://ub2jmAa9U0uQCy90O-fSUNaYCj6sdhl49Jh3VpNXP58=@xftp4.simplexonflux.com,4qq5pzier3i4yhpuhcrhfbl6j25udc4czoyascrj4yswhodhfwev3nyd.onion", operatorFlux, false},
+	{"xftp://Rh19D5e4Eez37DEE9hAlXDB3gZa1BdFYJTPgJWPO9OI=@xftp5.simplexonflux.com,q7itltdn32hjmgcqwhow4tay5ijetng3ur32bolssw32fvc5jrwvozad.onion", operatorFlux, false},
+	{"xftp://0AznwoyfX8Od9T_acp1QeeKtxUi676IBIiQjXVwbdyU=@xftp6.simplexonflux.com,upvzf23ou6nrmaf3qgnhd6cn3d74tvivlmz3p7wdfwq6fhthjrjiiqid.onion", operatorFlux, false},
+}
+
 // presetServers are the public relays as short links may name them, by their first host alone.
 var presetServers = sync.OnceValue(func() []wire.Server {
 	list := make([]wire.Server, len(presets))
@@ -61,7 +78,7 @@ var presetServers = sync.OnceValue(func() []wire.Server {
 
 // operator returns who runs a relay, empty if that is not known.
 func operator(server wire.Server) string {
-	for _, p := range presets {
+	for _, p := range slices.Concat(presets, filePresets) {
 		for _, host := range server.Hosts {
 			if strings.Contains(p.address, "@"+host+",") || strings.HasSuffix(p.address, ","+host) {
 				return p.operator

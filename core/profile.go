@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/sotto-chat/sotto/core/chat"
+	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
+	"github.com/sotto-chat/sotto/core/xftp"
 	"github.com/sotto-chat/sotto/store"
 	"github.com/sotto-chat/sotto/store/vault"
 )
@@ -68,13 +71,21 @@ type Profile struct {
 	chat   *chat.Chat
 	states relayStates
 
+	hidden bool        // see Core.Hide
+	smp    smp.Config  // how its sessions with relays are made
+	xftp   xftp.Config // and those with relays for files
+	turn   time.Time   // from when on it connects through Tor
+
 	renaming sync.Mutex // held while the name is changed
 
-	mu     sync.Mutex
-	name   string
-	relays RelayChoice
-	route  Network
-	unread map[int64]int // by contact
+	mu        sync.Mutex
+	name      string
+	relays    RelayChoice
+	route     Network
+	tor       TorMode       // empty for that of the program
+	automatic int64         // see AutomaticFiles
+	isolation []byte        // random: by which circuits are kept apart
+	unread    map[int64]int // by contact
 }
 
 // Invitation is a one-time link, and who will open it.
@@ -207,35 +218,6 @@ func (p *Profile) Contact(ctx context.Context, id int64) (Contact, error) {
 	return p.chat.Contact(ctx, id)
 }
 
-// Send sends a text to a contact. When it returns the message is stored, and will be sent as soon
-// as the relay can be reached. The error is ErrNoContact, ErrNotConnected, ErrEmptyMessage
-// or a *MessageTooLongError; nothing is stored then.
-func (p *Profile) Send(ctx context.Context, contact int64, text string) (Item, error) {
-	return p.chat.Send(ctx, contact, text)
-}
-
-// Retry sends a message again that could not be sent.
-func (p *Profile) Retry(ctx context.Context, item int64) (Item, error) {
-	return p.chat.Retry(ctx, item)
-}
-
-// History returns up to limit items of a contact in the order of the conversation: the newest of
-// those whose id is below before, or of all with before 0.
-func (p *Profile) History(ctx context.Context, contact, before int64, limit int) ([]Item, error) {
-	return p.chat.History(ctx, contact, before, limit)
-}
-
-// Changes returns up to limit items that were added or changed after a change, in the order
-// in which that happened: the Change of the last one is where to go on.
-func (p *Profile) Changes(ctx context.Context, after int64, limit int) ([]Item, error) {
-	return p.chat.Changes(ctx, after, limit)
-}
-
-// MarkRead tells that all messages of a contact were seen.
-func (p *Profile) MarkRead(ctx context.Context, contact int64) error {
-	return p.chat.MarkRead(ctx, contact)
-}
-
 // SetDraft keeps what was written to a contact and not sent yet.
 func (p *Profile) SetDraft(ctx context.Context, contact int64, text string) error {
 	return p.chat.SetDraft(ctx, contact, text)
@@ -246,7 +228,7 @@ func (p *Profile) SetAlias(ctx context.Context, contact int64, alias string) err
 	return p.chat.SetAlias(ctx, contact, alias)
 }
 
-// DeleteContact deletes a contact here, with all that was said.
+// DeleteContact deletes a contact here, with all that was said. The contact is told.
 func (p *Profile) DeleteContact(ctx context.Context, contact int64) error {
 	return p.chat.DeleteContact(ctx, contact)
 }
@@ -272,14 +254,20 @@ func (p *Profile) SetAnnounced(ctx context.Context, mark []byte) error {
 // Protection tells what guards the profile on disk.
 func (p *Profile) Protection() vault.Protection { return p.db.Vault().Protection() }
 
-// SetPassphrase protects the profile with a new passphrase, or with none if it is empty: then
-// with the keyring, or where there is none with a file. The error is ErrWrongPassphrase if
-// old is not the one that protects it now.
+// SetPassphrase protects the profile with a new passphrase, or with none if it is empty: then by the
+// lock of the program, or without one with the keyring, or where there is none with a file. The
+// error is ErrWrongPassphrase if old is not the one that protects it now, and for a hidden profile
+// ErrNoPassphrase if new is empty and ErrPassphraseUsed if new opens another one.
 func (p *Profile) SetPassphrase(ctx context.Context, old, new string) error {
 	v := p.db.Vault()
 	oldBytes, newBytes := []byte(old), []byte(new)
 	defer clear(oldBytes)
 	defer clear(newBytes)
+	p.core.opening.Lock() // the key of the lock stays
+	defer p.core.opening.Unlock()
+	if p.hidden {
+		return p.core.setHiddenPassphrase(ctx, p, oldBytes, newBytes)
+	}
 	if v.Protection() == vault.Passphrase {
 		if err := v.CheckPassphrase(oldBytes); err != nil {
 			return err
@@ -288,6 +276,9 @@ func (p *Profile) SetPassphrase(ctx context.Context, old, new string) error {
 		return ErrWrongPassphrase
 	}
 	if new == "" {
+		if key := p.core.protection(nil).Key; key != nil {
+			return v.SetKey(ctx, key)
+		}
 		return v.RemovePassphrase(ctx)
 	}
 	return v.SetPassphrase(ctx, newBytes)
@@ -322,7 +313,7 @@ func (p *Profile) count(e chat.Event) {
 func (p *Profile) changed() {
 	info := p.info()
 	p.core.mu.Lock()
-	info.Current = p.id == p.core.app.Current
+	info.Current = p.id == p.core.current()
 	p.core.mu.Unlock()
 	p.publish(ProfileChanged{info})
 }
@@ -331,7 +322,7 @@ func (p *Profile) changed() {
 func (p *Profile) info() ProfileInfo {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return ProfileInfo{ID: p.id, Name: p.name, AvatarSeed: p.avatar, Unread: p.unreadLocked()}
+	return ProfileInfo{ID: p.id, Name: p.name, AvatarSeed: p.avatar, Unread: p.unreadLocked(), Hidden: p.hidden}
 }
 
 func (p *Profile) unreadLocked() (n int) {

@@ -14,15 +14,18 @@ import (
 
 	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/core/wire"
+	"github.com/sotto-chat/sotto/core/xftp"
 	"github.com/sotto-chat/sotto/store"
 )
 
 // Errors of the choice of relays.
 var (
 	// ErrNoRelays tells that a profile is to use relays of one's own, and none is given.
-	ErrNoRelays = errors.New("no relay is given: add the address of at least one")
-	// ErrRelayAddress tells that a text is not the address of a relay for messages.
-	ErrRelayAddress = errors.New("not the address of a relay, which looks like smp://fingerprint@host")
+	ErrNoRelays = errors.New("no relay for messages is given: add the address of at least one")
+	// ErrRelayAddress tells that a text is not the address of a relay.
+	ErrRelayAddress = errors.New("not the address of a relay, which looks like smp://fingerprint@host, or for files xftp://fingerprint@host")
+	// ErrNoFileRelay tells that a profile has no relay for files.
+	ErrNoFileRelay = errors.New("no relay for files is given: add the address of at least one, which looks like xftp://fingerprint@host")
 )
 
 // EmbeddedRelay stands for the relay on this computer where addresses are given as text.
@@ -41,7 +44,7 @@ const (
 // RelayChoice tells on which relays new queues of a profile are made.
 type RelayChoice struct {
 	Kind RelayKind `json:"kind"`
-	// Addresses of RelaysOwn, with passwords if they need any. Of RelaysPublic they are those
+	// Addresses of RelaysOwn for messages and for files, with passwords if they need any. Of RelaysPublic they are those
 	// that were chosen at random.
 	Addresses []string `json:"addresses,omitempty"`
 }
@@ -61,40 +64,58 @@ func (r RelayChoice) complete(random io.Reader) (RelayChoice, error) {
 		_, err := r.candidates()
 		return r, err
 	case RelaysPublic, "":
-		var addresses []string
-		for _, p := range presets {
-			if p.queues {
-				addresses = append(addresses, p.address)
-			}
-		}
 		r = RelayChoice{Kind: RelaysPublic}
-		for range publicRelays {
-			i, err := pick(random, len(addresses))
-			if err != nil {
-				return r, err
+		for _, kind := range []struct {
+			list []preset
+			n    int
+		}{{presets, publicRelays}, {filePresets, publicFileRelays}} {
+			var addresses []string
+			for _, p := range kind.list {
+				if p.queues {
+					addresses = append(addresses, p.address)
+				}
 			}
-			r.Addresses = append(r.Addresses, addresses[i])
-			addresses = slices.Delete(addresses, i, i+1)
+			for range kind.n {
+				i, err := pick(random, len(addresses))
+				if err != nil {
+					return r, err
+				}
+				r.Addresses = append(r.Addresses, addresses[i])
+				addresses = slices.Delete(addresses, i, i+1)
+			}
 		}
 		return r, nil
 	}
 	return r, fmt.Errorf("core: unknown kind of relays %q", r.Kind)
 }
 
-// candidates parses the addresses.
-func (r RelayChoice) candidates() ([]agent.Relay, error) {
-	list := make([]agent.Relay, len(r.Addresses))
+// parse returns the relays for messages and those for files among the addresses.
+func (r RelayChoice) parse() (messages []agent.Relay, files []xftp.Relay, err error) {
 	for i, text := range r.Addresses {
 		server, password, err := wire.ParseServerPassword(text)
-		if err == nil && server.Scheme != wire.SMP {
+		switch {
+		case err != nil:
+		case server.Scheme == wire.SMP:
+			messages = append(messages, agent.Relay{Server: server, Password: password})
+		case server.Scheme == wire.XFTP:
+			files = append(files, xftp.Relay{Server: server, Password: password})
+		default:
 			err = wire.ErrAddress
 		}
 		if err != nil {
-			return nil, fmt.Errorf("relay %d: %w: %w", i+1, ErrRelayAddress, err)
+			return nil, nil, fmt.Errorf("relay %d: %w: %w", i+1, ErrRelayAddress, err)
 		}
-		list[i] = agent.Relay{Server: server, Password: password}
 	}
-	return list, nil
+	return messages, files, nil
+}
+
+// candidates returns the relays for messages, of which there has to be one.
+func (r RelayChoice) candidates() ([]agent.Relay, error) {
+	messages, _, err := r.parse()
+	if err == nil && len(messages) == 0 {
+		err = ErrNoRelays
+	}
+	return messages, err
 }
 
 // chooseRelay picks one of the candidates at random: if possible of an operator that has no
@@ -139,7 +160,7 @@ func (p *Profile) choose(used []wire.Server) (agent.Relay, error) {
 	if candidates == nil {
 		choice := p.Relays()
 		if p.core.embedded || choice.Kind == RelaysThisComputer {
-			server, err := p.core.local.start()
+			server, err := p.core.localServer()
 			return agent.Relay{Server: server}, err
 		}
 		var err error
@@ -210,6 +231,9 @@ type RelayStatus struct {
 
 // Host is how a relay is shown: the first of its hosts, which is not the onion one.
 func (r RelayStatus) Host() string { return r.Server.Hosts[0] }
+
+// Onion tells whether the relay has an onion address.
+func (r RelayStatus) Onion() bool { return onionHost(r.Server) != "" }
 
 // relayStates are the sessions of a profile.
 type relayStates struct {

@@ -44,11 +44,11 @@ func TestPublicRelays(t *testing.T) {
 		}
 		list := choice.Addresses
 		slices.Sort(list)
-		if len(slices.Compact(slices.Clone(list))) != publicRelays {
+		if len(slices.Compact(slices.Clone(list))) != publicRelays+publicFileRelays {
 			t.Fatalf("chosen are %q", list)
 		}
 		for _, a := range list {
-			if !slices.ContainsFunc(presets, func(p preset) bool { return p.address == a && p.queues }) {
+			if !slices.ContainsFunc(slices.Concat(presets, filePresets), func(p preset) bool { return p.address == a && p.queues }) {
 				t.Fatalf("%s is not for new queues", a)
 			}
 		}
@@ -151,7 +151,7 @@ func TestSetRelays(t *testing.T) {
 	opt.Relays = nil
 	c := openTest(t, t.TempDir(), opt)
 	p := c.create("Alice")
-	if choice := p.Relays(); choice.Kind != RelaysPublic || len(choice.Addresses) != publicRelays {
+	if choice := p.Relays(); choice.Kind != RelaysPublic || len(choice.Addresses) != publicRelays+publicFileRelays {
 		t.Errorf("a new profile has %+v", choice)
 	}
 	if err := p.SetRelays(t.Context(), RelayChoice{Kind: "x"}); err == nil {

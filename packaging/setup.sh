@@ -4,8 +4,8 @@
 set -eu
 
 build="gcc pkg-config libgl1-mesa-dev xorg-dev libwayland-dev libxkbcommon-dev ca-certificates"
-run="libgl1-mesa-dri xdg-utils"
-test="xvfb xdotool openbox imagemagick tesseract-ocr openssl git xclip fonts-dejavu-core dbus desktop-file-utils tor obfs4proxy iproute2"
+run="libgl1-mesa-dri xdg-utils tor"
+test="xvfb xdotool openbox imagemagick tesseract-ocr openssl git xclip fonts-dejavu-core dbus desktop-file-utils obfs4proxy iproute2"
 
 packages="$build $run"
 [ "${1:-}" = test ] && packages="$packages $test"
@@ -32,5 +32,19 @@ fi
 echo "Installing:$missing"
 export DEBIAN_FRONTEND=noninteractive
 $as_root apt-get update -qq || echo "The package list could not be updated; going on with the one that is here." >&2
+# Debian's package starts a Tor of the system's, which nobody has asked for: Sotto runs its own when it is wanted.
+policy=/usr/sbin/policy-rc.d
+case " $missing " in
+*" tor "*)
+	if [ ! -e "$policy" ]; then
+		printf '#!/bin/sh\ncase "$1" in tor*) exit 101 ;; esac\n' | $as_root tee "$policy" >/dev/null
+		$as_root chmod +x "$policy"
+		trap '$as_root rm -f "$policy"' EXIT
+	fi
+	;;
+esac
 # shellcheck disable=SC2086 # the list is meant to be split
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+case " $missing " in
+*" tor "*) command -v systemctl >/dev/null 2>&1 && $as_root systemctl disable --quiet tor.service 2>/dev/null || true ;;
+esac

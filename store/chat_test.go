@@ -63,11 +63,16 @@ func TestContacts(t *testing.T) {
 		if list, err := tx.ContactsToGreet("connected"); err != nil || !slices.Equal(list, []int64{first.ID}) {
 			t.Errorf("to be greeted are %v, %v", list, err)
 		}
-		if list, err := tx.ContactsToTell("connected", "Alicia"); err != nil || len(list) != 0 {
-			t.Errorf("incognito, to be told are %v, %v", list, err)
-		}
-		if list, err := tx.ContactsToTell("failed", "Alicia"); err != nil || !slices.Equal(list, []int64{second.ID}) {
-			t.Errorf("to be told are %v, %v", list, err)
+		for _, incognito := range []bool{false, true} {
+			if err := tx.TellContacts(incognito); err != nil {
+				return err
+			}
+			if list, err := tx.ContactsToTell("connected"); err != nil || len(list) > 0 != incognito {
+				t.Errorf("to be told are %v, %v", list, err)
+			}
+			if list, err := tx.ContactsToTell("failed"); err != nil || !slices.Equal(list, []int64{second.ID}) {
+				t.Errorf("to be told are %v, %v", list, err)
+			}
 		}
 		if n, err := tx.CountRequested("connected"); n != 1 || err != nil {
 			t.Errorf("%d contacts came from requests, %v", n, err)

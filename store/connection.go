@@ -54,6 +54,7 @@ type ReceiveQueue struct {
 	SenderKey     []byte // nil if there is none to be set
 	LastMessage   []byte
 	Replaces      int64 // the queue in whose place this one was made, 0 for none
+	Gap           int64 // the number of a missing message that may be the test in a new queue, 0 for none
 
 	// Of a queue with a short link: the link's id and key, the key that signs its data, and the part
 	// of the data that never changes.
@@ -155,7 +156,7 @@ func scanConnection(row scanner) (*Connection, error) {
 	return c, err
 }
 
-const receiveQueueColumns = `id, connection, server, recipient_id, sender_id, mode, client_version, state, key, dh_secret, e2e_key, e2e_secret, sender_key, last_message, replaces,
+const receiveQueueColumns = `id, connection, server, recipient_id, sender_id, mode, client_version, state, key, dh_secret, e2e_key, e2e_secret, sender_key, last_message, replaces, gap,
 	link_id, link_key, link_root, link_fixed`
 
 // InsertReceiveQueue stores a new queue and sets its ID.
@@ -173,8 +174,8 @@ func (tx *Tx) InsertReceiveQueue(q *ReceiveQueue) error {
 
 // SaveReceiveQueue stores what changes in the life of a queue.
 func (tx *Tx) SaveReceiveQueue(q *ReceiveQueue) error {
-	_, err := tx.Exec(`UPDATE receive_queues SET state = ?, client_version = ?, e2e_secret = ?, sender_key = ?, last_message = ?, replaces = ? WHERE id = ?`,
-		q.State, q.ClientVersion, q.E2ESecret, q.SenderKey, blob(q.LastMessage), q.Replaces, q.ID)
+	_, err := tx.Exec(`UPDATE receive_queues SET state = ?, client_version = ?, e2e_secret = ?, sender_key = ?, last_message = ?, replaces = ?, gap = ? WHERE id = ?`,
+		q.State, q.ClientVersion, q.E2ESecret, q.SenderKey, blob(q.LastMessage), q.Replaces, q.Gap, q.ID)
 	if err != nil {
 		return fmt.Errorf("store: saving a receive queue: %w", err)
 	}
@@ -211,7 +212,7 @@ func (tx *Tx) ReceiveQueuesOf(connection int64) ([]*ReceiveQueue, error) {
 func scanReceiveQueue(row scanner) (*ReceiveQueue, error) {
 	q := new(ReceiveQueue)
 	return q, row.Scan(&q.ID, &q.Connection, &q.Server, &q.RecipientID, &q.SenderID, &q.Mode, &q.ClientVersion, &q.State,
-		&q.Key, &q.DHSecret, &q.E2EKey, &q.E2ESecret, &q.SenderKey, &q.LastMessage, &q.Replaces,
+		&q.Key, &q.DHSecret, &q.E2EKey, &q.E2ESecret, &q.SenderKey, &q.LastMessage, &q.Replaces, &q.Gap,
 		&q.LinkID, &q.LinkKey, &q.LinkRoot, &q.LinkFixed)
 }
 

@@ -25,7 +25,7 @@ type Contact struct {
 	Active     time.Time // the last time that something was said
 	Receipts   bool      // it is told that its messages were received
 	Incognito  string    // our name for it, empty if that is the profile's
-	Told       string    // our name as it was told last
+	Told       string    // what it was told of us last: a hash of it, or in old databases our name
 	Verified   time.Time // when the codes were compared, zero for never
 
 	// The queue of the link that was opened, and the link's key if it was a short one.
@@ -35,19 +35,28 @@ type Contact struct {
 	Request []byte // the id of the request that it came from, nil for none
 	Greet   bool   // the greeting is still to be sent
 	GreetID []byte // the message that the greeting is, nil for a new one
+
+	Muted, Pinned, Archived, Blocked bool
+
+	Read        int64  // the last item that was seen
+	Picture     string // as received; it is not in Profile
+	Preferences []byte // JSON: ours for this contact, where they differ from the profile's
+	Tell        bool   // what it was told of us may have changed
 }
 
 const contactColumns = `id, coalesce(connection, 0), state, failure, name, alias, profile, version_min, version_max, link, full_link, draft, unread, avatar, created, active,
-	receipts, incognito, told, verified, opened_server, opened_sender, opened_key, request, greet, greet_id`
+	receipts, incognito, told, verified, opened_server, opened_sender, opened_key, request, greet, greet_id, muted, pinned, archived, blocked, read, picture, preferences, tell`
 
 // InsertContact stores a new contact and sets its ID.
 func (tx *Tx) InsertContact(c *Contact) error {
 	res, err := tx.Exec(`INSERT INTO contacts (connection, state, failure, name, alias, profile, version_min, version_max, link, full_link, draft, unread, avatar, created, active,
-		receipts, incognito, told, verified, opened_server, opened_sender, opened_key, request, greet, greet_id)
-		VALUES (nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		receipts, incognito, told, verified, opened_server, opened_sender, opened_key, request, greet, greet_id,
+		muted, pinned, archived, blocked, read, picture, preferences, tell)
+		VALUES (nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		c.Connection, c.State, c.Failure, c.Name, c.Alias, blob(c.Profile), c.VersionMin, c.VersionMax, c.Link, c.FullLink, c.Draft, c.Unread, c.Avatar,
 		c.Created.UnixMilli(), c.Active.UnixMilli(),
-		c.Receipts, c.Incognito, c.Told, milli(c.Verified), c.OpenedServer, blob(c.OpenedSender), blob(c.OpenedKey), c.Request, c.Greet, c.GreetID)
+		c.Receipts, c.Incognito, c.Told, milli(c.Verified), c.OpenedServer, blob(c.OpenedSender), blob(c.OpenedKey), c.Request, c.Greet, c.GreetID,
+		c.Muted, c.Pinned, c.Archived, c.Blocked, c.Read, c.Picture, blob(c.Preferences), c.Tell)
 	if err != nil {
 		return fmt.Errorf("store: adding a contact: %w", err)
 	}
@@ -59,9 +68,11 @@ func (tx *Tx) InsertContact(c *Contact) error {
 // the link that was opened.
 func (tx *Tx) SaveContact(c *Contact) error {
 	_, err := tx.Exec(`UPDATE contacts SET connection = nullif(?, 0), state = ?, failure = ?, name = ?, alias = ?, profile = ?,
-		version_min = ?, version_max = ?, link = ?, full_link = ?, draft = ?, unread = ?, active = ?, receipts = ?, told = ?, verified = ?, greet = ?, greet_id = ? WHERE id = ?`,
+		version_min = ?, version_max = ?, link = ?, full_link = ?, draft = ?, unread = ?, active = ?, receipts = ?, told = ?, verified = ?, greet = ?, greet_id = ?,
+		muted = ?, pinned = ?, archived = ?, blocked = ?, read = ?, picture = ?, preferences = ?, tell = ? WHERE id = ?`,
 		c.Connection, c.State, c.Failure, c.Name, c.Alias, blob(c.Profile), c.VersionMin, c.VersionMax, c.Link, c.FullLink, c.Draft, c.Unread, c.Active.UnixMilli(),
-		c.Receipts, c.Told, milli(c.Verified), c.Greet, c.GreetID, c.ID)
+		c.Receipts, c.Told, milli(c.Verified), c.Greet, c.GreetID,
+		c.Muted, c.Pinned, c.Archived, c.Blocked, c.Read, c.Picture, blob(c.Preferences), c.Tell, c.ID)
 	if err != nil {
 		return fmt.Errorf("store: saving a contact: %w", err)
 	}
@@ -115,10 +126,23 @@ func (tx *Tx) CountRequested(state string) (n int, err error) {
 	return n, nil
 }
 
-// ContactsToTell returns the ids of the contacts in a state that get the profile's name and were
-// told another one last.
-func (tx *Tx) ContactsToTell(state, name string) ([]int64, error) {
-	return collect(tx, "contacts", scanID, `SELECT id FROM contacts WHERE state = ? AND incognito = '' AND told <> ? ORDER BY id`, state, name)
+// TellContacts marks the contacts as those that may have to be told what has changed about us; those that
+// know the profile only with incognito unset.
+func (tx *Tx) TellContacts(incognito bool) error {
+	if _, err := tx.Exec(`UPDATE contacts SET tell = 1 WHERE incognito = '' OR ?`, incognito); err != nil {
+		return fmt.Errorf("store: marking contacts: %w", err)
+	}
+	return nil
+}
+
+// ContactsToTell returns the ids of the contacts in a state that may have to be told what has changed about us.
+func (tx *Tx) ContactsToTell(state string) ([]int64, error) {
+	return collect(tx, "contacts", scanID, `SELECT id FROM contacts WHERE tell AND state = ? ORDER BY id`, state)
+}
+
+// ContactsIn returns the ids of the contacts in a state.
+func (tx *Tx) ContactsIn(state string) ([]int64, error) {
+	return collect(tx, "contacts", scanID, `SELECT id FROM contacts WHERE state = ? ORDER BY id`, state)
 }
 
 // ContactsToGreet returns the ids of the contacts in a state that the greeting is still to be sent to.
@@ -147,11 +171,9 @@ func scanContact(row scanner) (*Contact, error) {
 	var created, active, verified int64
 	err := row.Scan(&c.ID, &c.Connection, &c.State, &c.Failure, &c.Name, &c.Alias, &c.Profile, &c.VersionMin, &c.VersionMax,
 		&c.Link, &c.FullLink, &c.Draft, &c.Unread, &c.Avatar, &created, &active,
-		&c.Receipts, &c.Incognito, &c.Told, &verified, &c.OpenedServer, &c.OpenedSender, &c.OpenedKey, &c.Request, &c.Greet, &c.GreetID)
-	c.Created, c.Active = time.UnixMilli(created), time.UnixMilli(active)
-	if verified != 0 {
-		c.Verified = time.UnixMilli(verified)
-	}
+		&c.Receipts, &c.Incognito, &c.Told, &verified, &c.OpenedServer, &c.OpenedSender, &c.OpenedKey, &c.Request, &c.Greet, &c.GreetID,
+		&c.Muted, &c.Pinned, &c.Archived, &c.Blocked, &c.Read, &c.Picture, &c.Preferences, &c.Tell)
+	c.Created, c.Active, c.Verified = time.UnixMilli(created), time.UnixMilli(active), unmilli(verified)
 	return c, err
 }
 
@@ -168,6 +190,14 @@ func milli(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
+// unmilli is the time that milli has stored.
+func unmilli(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
 // ReceiveQueuesBySender returns the queues whose sender knows them by an id.
 func (tx *Tx) ReceiveQueuesBySender(senderID []byte) ([]*ReceiveQueue, error) {
 	return collect(tx, "receive queues", scanReceiveQueue, `SELECT `+receiveQueueColumns+` FROM receive_queues WHERE sender_id = ? ORDER BY id`, blob(senderID))
@@ -180,4 +210,14 @@ func (tx *Tx) ReceiveQueueByLink(key []byte) (*ReceiveQueue, error) {
 		return nil, fmt.Errorf("store: reading a receive queue: %w", found(err))
 	}
 	return q, nil
+}
+
+// BuryContact forgets all of a contact but its connection and what was said, and puts it in a state.
+func (tx *Tx) BuryContact(id int64, state string) error {
+	_, err := tx.Exec(`UPDATE contacts SET state = ?, failure = '', name = '', alias = '', profile = x'', picture = '', preferences = x'', link = '', full_link = '', draft = '', unread = 0,
+		incognito = '', told = '', verified = 0, opened_server = '', opened_sender = x'', opened_key = x'', request = NULL, greet = 0, greet_id = NULL, tell = 0 WHERE id = ?`, state, id)
+	if err != nil {
+		return fmt.Errorf("store: deleting a contact: %w", err)
+	}
+	return nil
 }

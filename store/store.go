@@ -187,7 +187,20 @@ func (db *DB) closePools() error {
 
 // Close waits for the transactions that are running, closes the database and wipes its
 // keys. Transactions that begin later get [ErrClosed].
-func (db *DB) Close() error {
+func (db *DB) Close() error { return db.closeWith(func(*vault.Vault) error { return nil }) }
+
+// Hide closes the database like Close, and makes its vault a hidden one; see [vault.Vault.Hide].
+func (db *DB) Hide(ctx context.Context, key []byte) error {
+	return db.closeWith(func(v *vault.Vault) error { return v.Hide(ctx, key) })
+}
+
+// Show closes the database like Close, and makes its hidden vault one that is not.
+func (db *DB) Show(ctx context.Context, opt Options) error {
+	return db.closeWith(func(v *vault.Vault) error { return v.Show(ctx, opt) })
+}
+
+// closeWith closes the database, and does something to the vault before that is closed.
+func (db *DB) closeWith(change func(*vault.Vault) error) error {
 	db.closeOnce.Do(func() {
 		close(db.closing)
 		for range readers {
@@ -195,7 +208,7 @@ func (db *DB) Close() error {
 		}
 		// The writer is the last to go, so that it folds the log into the database.
 		(<-db.writer).close()
-		if db.closeErr = errors.Join(db.closePools(), db.vault.Close()); db.closeErr != nil {
+		if db.closeErr = errors.Join(db.closePools(), change(db.vault), db.vault.Close()); db.closeErr != nil {
 			db.closeErr = fmt.Errorf("close profile: %w", vault.Explain(db.closeErr))
 		}
 	})

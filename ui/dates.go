@@ -33,6 +33,21 @@ func listTime(t, now time.Time) string {
 	}
 }
 
+// listDate is a time within a sentence, such as "today at 15:04" and "on 12 Mar".
+func listDate(t, now time.Time) string {
+	t = t.In(now.Location())
+	switch days := daysBetween(t, now); {
+	case days <= 0:
+		return lang.L("today at {{.Time}}", map[string]any{"Time": clock(t)})
+	case days == 1:
+		return lang.L("yesterday at {{.Time}}", map[string]any{"Time": clock(t)})
+	case t.Year() == now.Year():
+		return lang.L("on {{.Date}}", map[string]any{"Date": shortDate(t)})
+	default:
+		return lang.L("on {{.Date}} {{.Year}}", map[string]any{"Date": shortDate(t), "Year": strconv.Itoa(t.Year())})
+	}
+}
+
 // dayName is the day of a message as the line above the first message of a day shows it.
 func dayName(t, now time.Time) string {
 	t = t.In(now.Location())

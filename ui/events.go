@@ -1,11 +1,7 @@
 package ui
 
 import (
-	"context"
 	"slices"
-
-	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/lang"
 
 	"github.com/sotto-chat/sotto/core"
 )
@@ -22,21 +18,52 @@ func (w *Window) listen(events <-chan core.Event) {
 func (w *Window) handle(e core.Event) {
 	switch c := e.Change.(type) {
 	case core.Resync:
+		if w.locked != w.core.Locked() {
+			w.lockChanged()
+			return
+		}
 		w.profiles = w.core.Profiles()
 		w.markCurrent()
+		w.torChanged(w.core.TorStatus())
 		w.reload()
+	case core.LockChanged:
+		if w.locked != w.core.Locked() {
+			w.lockChanged()
+		}
+		return
+	case core.LinkOpened:
+		w.linkOpened(c.Text)
 	case core.ProfileChanged:
 		w.profileChanged(c.Profile)
 	case core.ItemAdded:
 		w.notify(e.Profile, c.Item)
+		w.moved(e.Profile, c.Item)
+	case core.RequestAdded:
+		w.notifyRequest(e.Profile, c.Request)
+	case core.ProfileDeleted:
+		w.profileDeleted(e.Profile)
+	case core.TorChanged:
+		w.torChanged(w.core.TorStatus()) // the event may be an old one
 	}
 	if w.profile == nil || w.main == nil || e.Profile != w.profile.ID() {
 		return
 	}
 	switch c := e.Change.(type) {
 	case core.ContactChanged:
+		old := w.contact(c.Contact.ID)
+		if key := w.key(c.Contact.ID); old != nil && !old.Verified.IsZero() && c.Contact.Verified.IsZero() {
+			w.codeChanged[key] = !w.unverified[key]
+			delete(w.unverified, key)
+		}
 		w.setContact(c.Contact)
 		w.main.refreshList()
+	case core.RequestAdded:
+		w.setRequest(c.Request)
+		w.main.refreshList()
+	case core.RequestRemoved:
+		w.removeRequest(c.ID)
+	case core.AddressChanged:
+		w.address = c.Address
 	case core.ContactDeleted:
 		w.contacts = slices.DeleteFunc(w.contacts, func(contact core.Contact) bool { return contact.ID == c.ID })
 		if w.main.openID() == c.ID {
@@ -51,11 +78,23 @@ func (w *Window) handle(e core.Event) {
 		}
 	case core.RelayChanged:
 		w.relays = w.profile.Status()
-		w.main.rail.SetNetwork(w.network())
+		w.main.showNetworkState()
 	}
 	w.main.content.changed(e.Change)
 	if w.adder != nil {
 		w.adder.changed(e.Change)
+	}
+}
+
+// linkOpened shows the window, and what the link leads to that another start of the program was given.
+func (w *Window) linkOpened(text string) {
+	w.present()
+	if w.locked {
+		w.link = text
+		return
+	}
+	if text != "" && w.main != nil && w.profile != nil && w.win.Canvas().Overlays().Top() == nil {
+		w.newConversation(text)
 	}
 }
 
@@ -67,6 +106,7 @@ func (w *Window) profileChanged(p core.ProfileInfo) {
 		w.profiles[i] = p
 	}
 	w.markCurrent()
+	w.fillTray()
 	if w.main != nil {
 		w.main.refreshRail()
 	}
@@ -87,34 +127,8 @@ func (w *Window) setInFront(inFront bool) {
 	if !inFront || w.main == nil {
 		return
 	}
-	clear(w.notified)
+	w.lookedAt()
 	if c, ok := w.main.content.(*conversation); ok {
 		c.read()
 	}
-}
-
-// notice names a conversation that was told of and not looked at since.
-type notice struct {
-	profile string
-	contact int64
-}
-
-// notify tells the desktop that a message came, by the name of who sent it only, and once until the window is looked at. Of the
-// conversation that is in front nothing is told.
-func (w *Window) notify(profile string, item core.Item) {
-	key := notice{profile, item.Contact}
-	open := w.main != nil && w.profile != nil && w.profile.ID() == profile && w.main.openID() == item.Contact
-	if item.Own || isNotice(&item) || w.inFront && open || w.notified[key] {
-		return
-	}
-	p := w.core.Profile(profile)
-	if p == nil {
-		return
-	}
-	w.notified[key] = true
-	ordered(w, func(ctx context.Context) (core.Contact, error) { return p.Contact(ctx, item.Contact) }, func(c core.Contact, err error) {
-		if err == nil {
-			w.app.SendNotification(fyne.NewNotification(w.contactName(&c), lang.L("New message")))
-		}
-	})
 }

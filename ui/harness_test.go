@@ -6,6 +6,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/sotto-chat/sotto/assets"
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/ui/theme"
+	"github.com/sotto-chat/sotto/ui/widget"
 )
 
 func TestMain(m *testing.M) {
@@ -53,12 +55,21 @@ func newBench(t *testing.T, mode theme.Mode, names ...string) *bench {
 // openBench opens a window on a folder. Relays may be nil for the relay on this computer.
 func openBench(t *testing.T, dir string, mode theme.Mode, relays []string, names ...string) *bench {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
 	if relays == nil {
 		relays = []string{core.EmbeddedRelay}
 	}
-	c, err := core.Open(ctx, dir, core.Options{Relays: relays})
+	return openBenchWith(t, dir, mode, core.Options{Relays: relays}, names...)
+}
+
+// openBenchWith opens a window on a folder with options. There is no Tor, unless one is named.
+func openBenchWith(t *testing.T, dir string, mode theme.Mode, opt core.Options, names ...string) *bench {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if opt.TorBinary == "" {
+		opt.TorBinary = "/nonexistent/tor"
+	}
+	c, err := core.Open(ctx, dir, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,5 +141,72 @@ func keep(t *testing.T, name string, img image.Image) {
 	defer f.Close()
 	if err := png.Encode(f, img); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// networkList is the list of relays on the page about the network.
+func (b *bench) networkList() *relayList {
+	b.Helper()
+	p, ok := b.main.content.(*networkPage)
+	if !ok {
+		b.Fatalf("a %T is shown", b.main.content)
+	}
+	return p.list
+}
+
+// laidOut are the objects of a screen or dialog that are to be seen.
+func laidOut(o fyne.CanvasObject) []fyne.CanvasObject { return test.LaidOutObjects(o) }
+
+// top is the dialog that is open, or what is behind it.
+func (b *bench) top() fyne.CanvasObject {
+	if o := b.win.Canvas().Overlays().Top(); o != nil {
+		return o
+	}
+	return b.win.Content()
+}
+
+// says tells whether a text is among those that are shown.
+func (b *bench) says(text string) bool {
+	for _, o := range laidOut(b.top()) {
+		if l, ok := o.(*widget.Label); ok && l.Visible() && strings.Contains(l.Text, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// entry is the first field of the dialog that is open.
+func (b *bench) entry() *widget.Entry {
+	b.Helper()
+	for _, o := range laidOut(b.top()) {
+		if e, ok := o.(*widget.Entry); ok && e.Visible() {
+			return e
+		}
+	}
+	b.Fatal("there is no field")
+	return nil
+}
+
+// tapRow taps the row with a title.
+func (b *bench) tapRow(title string) {
+	b.Helper()
+	for _, o := range laidOut(b.top()) {
+		if r, ok := o.(*widget.Row); ok && r.AccessibilityLabel() == title {
+			r.Tapped(&fyne.PointEvent{})
+			return
+		}
+	}
+	b.Fatalf("there is no row %q", title)
+}
+
+// drain does what is waiting.
+func (b *bench) drain() {
+	for {
+		select {
+		case f := <-b.queue:
+			f()
+		default:
+			return
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"image"
 	"image/png"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/core/chat"
+	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/ui/qr"
 	"github.com/sotto-chat/sotto/ui/theme"
 	"github.com/sotto-chat/sotto/ui/widget"
@@ -43,13 +45,16 @@ type newConversation struct {
 	code       *fyne.Container
 	cancel     func() // of the invitation that is being made
 	invitation *core.Invitation
-	given      bool // the link was copied or saved
+	given      bool         // the link was copied or saved
+	incognito  bool         // the invitation is made under a name of its own
+	address    *addressView // shown in place of an invitation, or nil
 
 	// The second tab.
-	paste   fyne.CanvasObject
-	entry   *widget.Entry
-	problem *widget.Note
-	plan    *fyne.Container
+	paste    fyne.CanvasObject
+	entry    *widget.Entry
+	problem  *widget.Note
+	plan     *fyne.Container
+	switched *widget.Toggle // of the plan: incognito
 
 	next     func() // what Enter does in the field, nil for nothing
 	stopLook func() // ends looking a link up
@@ -75,6 +80,9 @@ func (w *Window) newConversation(link string) {
 		w.adder = nil
 		if d.cancel != nil {
 			d.cancel()
+		}
+		if d.address != nil {
+			d.address.close()
 		}
 	}
 	d.dialog.ShowOn(w.win.Canvas())
@@ -104,7 +112,7 @@ func (d *newConversation) selected(tab int) {
 		return
 	}
 	d.setTab(d.code)
-	if d.invitation == nil && d.cancel == nil {
+	if d.invitation == nil && d.cancel == nil && d.address == nil {
 		d.invite()
 	}
 }
@@ -124,11 +132,15 @@ func (d *newConversation) resized() {
 
 // invite makes an invitation and shows its code.
 func (d *newConversation) invite() {
-	d.showWaiting()
+	d.setCode(waitingView(d.dialogClose))
 	cancelled := false
+	incognito := d.incognito
 	cancel := apart(d.w, func(ctx context.Context) (core.Invitation, error) {
 		ctx, cancel := context.WithTimeout(ctx, inviteTime)
 		defer cancel()
+		if incognito {
+			return d.profile.InviteIncognito(ctx)
+		}
 		return d.profile.Invite(ctx)
 	}, func(i core.Invitation, err error) {
 		switch {
@@ -144,7 +156,7 @@ func (d *newConversation) invite() {
 		}
 		d.cancel = nil
 		d.invitation = &i
-		d.showCode(i.Link)
+		d.showCode()
 	})
 	d.cancel = func() {
 		cancelled = true
@@ -157,14 +169,17 @@ func (d *newConversation) discard(contact int64) {
 	ordered(d.w, only(func(ctx context.Context) error { return d.profile.DeleteContact(ctx, contact) }), nil)
 }
 
-func (d *newConversation) showWaiting() {
+func (d *newConversation) dialogClose() { d.dialog.Close() }
+
+// waitingView is shown while a relay makes room.
+func waitingView(cancel func()) fyne.CanvasObject {
 	activity := fynewidget.NewActivity()
 	activity.Start()
 	text := widget.NewLabel(lang.L("Asking a relay for a place where messages for you can wait…"), theme.TextBody)
 	text.Alignment = fyne.TextAlignCenter
-	stop := widget.NewButton(lang.L("Cancel"), widget.ButtonSecondary, func() { d.dialog.Close() })
-	d.setCode(widget.NewColumn(16, widget.NewGap(1, 56), container.NewCenter(container.NewGridWrap(fyne.NewSquareSize(40), activity)),
-		text, container.NewCenter(stop), widget.NewGap(1, 56)))
+	stop := widget.NewButton(lang.L("Cancel"), widget.ButtonSecondary, cancel)
+	return widget.NewColumn(16, widget.NewGap(1, 56), container.NewCenter(container.NewGridWrap(fyne.NewSquareSize(40), activity)),
+		text, container.NewCenter(stop), widget.NewGap(1, 56))
 }
 
 func (d *newConversation) showProblem(err error) {
@@ -172,12 +187,53 @@ func (d *newConversation) showProblem(err error) {
 	d.setCode(widget.NewColumn(16, widget.NewGap(1, 40), widget.NewNote(widget.ToneDanger, sentence(err)), container.NewCenter(again), widget.NewGap(1, 40)))
 }
 
-// showCode shows the code of a link.
-func (d *newConversation) showCode(link string) {
-	hint := widget.NewHint(lang.L("For one person, once. Whoever opens it first is connected to you; neither of you learns anything but the name of the other. Others see you as {{.Name}}.",
-		map[string]any{"Name": d.profile.Name()}))
+// showCode shows the code of the invitation.
+func (d *newConversation) showCode() {
+	contact := d.invitation.Contact
+	hint := widget.NewHint(lang.L("For one person, once. Whoever opens it first is connected with you and sees the name {{.Name}}, nothing else.",
+		map[string]any{"Name": cmp.Or(contact.IncognitoName, d.profile.Name())}))
 	hint.Alignment = fyne.TextAlignCenter
-	d.setCode(d.w.codeView(link, hint, func() { d.given = true }))
+	switched := widget.NewFact(lang.L("Incognito"), lang.L("They see a random name, not {{.Name}}.", map[string]any{"Name": d.profile.Name()}),
+		widget.NewToggle(d.incognito, d.setIncognito))
+	address := widget.NewButton(lang.L("Use my address instead"), widget.ButtonText, d.useAddress)
+	d.setCode(d.w.codeView(d.invitation.Link, hint, func() { d.given = true }, switched, address))
+}
+
+// setIncognito makes another invitation, with the name of the profile or without it.
+func (d *newConversation) setIncognito(incognito bool) {
+	d.incognito = incognito
+	d.dropInvitation()
+	d.invite()
+}
+
+// dropInvitation forgets the invitation that is shown, and deletes it if nobody can have it.
+func (d *newConversation) dropInvitation() {
+	if d.cancel != nil {
+		d.cancel()
+		d.cancel = nil
+	}
+	if i := d.invitation; i != nil && !d.given {
+		if contact := d.w.contact(i.Contact.ID); contact == nil || contact.State == chat.ContactInvited {
+			d.discard(i.Contact.ID)
+		}
+	}
+	d.invitation, d.given = nil, false
+}
+
+// useAddress shows the address in place of the invitation.
+func (d *newConversation) useAddress() {
+	d.dropInvitation()
+	d.address = newAddressView(d.w, d.resized, func() {
+		d.address.close()
+		d.address = nil
+		d.invite()
+	})
+	d.address.settings = func() {
+		d.dialog.Close()
+		d.w.showAddress()
+	}
+	d.address.fill()
+	d.setCode(d.address.holder)
 }
 
 func (d *newConversation) setCode(o fyne.CanvasObject) {
@@ -186,9 +242,10 @@ func (d *newConversation) setCode(o fyne.CanvasObject) {
 	d.resized()
 }
 
-// codeView shows a link as a QR code and as text, with a hint between them. given is called when it is copied or saved.
-func (w *Window) codeView(link string, hint fyne.CanvasObject, given func()) fyne.CanvasObject {
-	column := widget.NewColumn(16)
+// codeView shows a link as a QR code and as text, with a hint between them. given is called when it is copied or saved. below is
+// something to be shown below the link, or nil, and more are buttons beside the one that saves the picture.
+func (w *Window) codeView(link string, hint fyne.CanvasObject, given func(), below fyne.CanvasObject, more ...fyne.CanvasObject) fyne.CanvasObject {
+	column := widget.NewColumn(12)
 	code, err := widget.NewQR(link, qrSide(link))
 	if err == nil {
 		column.Add(container.NewCenter(code))
@@ -206,10 +263,14 @@ func (w *Window) codeView(link string, hint fyne.CanvasObject, given func()) fyn
 	box := widget.NewSurface(theme.ColorBackground, container.New(rightLayout{8}, widget.NewInset(text, 0, 0, 0, 10), copied))
 	box.Radius, box.Margin = theme.FieldRadius, 4
 	column.Add(box)
+	if below != nil {
+		column.Add(below)
+	}
 	if err == nil {
 		save := widget.NewButton(lang.L("Save as picture…"), widget.ButtonText, func() { w.savePicture(code.Image(qrModule), given) })
-		column.Add(container.NewCenter(save))
+		more = append([]fyne.CanvasObject{save}, more...)
 	}
+	column.Add(container.NewCenter(container.NewHBox(more...)))
 	return column
 }
 
@@ -278,10 +339,27 @@ func (d *newConversation) buildPaste() {
 	d.plan = container.NewStack()
 	paste := widget.NewButton(lang.L("Paste"), widget.ButtonSecondary, d.pasteAny)
 	paste.SetIcon("paste")
-	file := widget.NewButton(lang.L("Read a picture…"), widget.ButtonSecondary, d.chooseFile)
+	file := widget.NewButton(lang.L("Picture…"), widget.ButtonSecondary, func() { d.w.chooseCode(d.readCode) })
 	file.SetIcon("image")
 	hint := widget.NewHint(lang.L("A code in a picture or screenshot can be pasted as well, or dropped onto this window."))
-	d.paste = widget.NewColumn(14, d.entry, widget.NewFlow(theme.Grid, paste, file), hint, d.problem, d.plan)
+	buttons := []fyne.CanvasObject{paste, file}
+	if d.w.opt.Screenshot != nil {
+		screen := widget.NewButton(lang.L("My screen"), widget.ButtonSecondary, d.readScreen)
+		screen.SetIcon("screen")
+		buttons = append(buttons, screen)
+	}
+	if d.w.opt.Camera != nil {
+		camera := widget.NewButton(lang.L("Camera…"), widget.ButtonSecondary, func() {
+			d.w.scanCamera(func(text string) {
+				if d.w.adder == d {
+					d.entry.SetText(text)
+				}
+			})
+		})
+		camera.SetIcon("camera")
+		buttons = append(buttons, camera)
+	}
+	d.paste = widget.NewColumn(14, d.entry, widget.NewFlow(theme.Grid, buttons...), hint, d.problem, d.plan)
 }
 
 // offer fills in the link that is in the clipboard anyway, if it is not one's own. Only a full link
@@ -322,27 +400,50 @@ func (d *newConversation) pastePicture() {
 	})
 }
 
-// chooseFile asks for a picture file and reads its code.
-func (d *newConversation) chooseFile() {
+// chooseCode asks for a picture file, and hands over what reads its code.
+func (w *Window) chooseCode(chosen func(read func() (string, error))) {
 	open := dialog.NewFileOpen(func(file fyne.URIReadCloser, err error) {
 		if file == nil && err == nil {
 			return
 		}
-		d.readCode(func() (string, error) {
+		chosen(func() (string, error) {
 			if err != nil {
 				return "", errNoFile
 			}
 			defer file.Close()
 			return qr.Read(file)
 		})
-	}, d.w.win)
+	}, w.win)
 	open.SetFilter(storage.NewExtensionFileFilter([]string{".png", ".jpg", ".jpeg", ".gif", ".webp"}))
 	open.Show()
 }
 
-// dropped reads the code in a picture that was dropped onto the window.
+// readScreen reads a code that is somewhere on the screen, as in a video call or on a web page.
+func (d *newConversation) readScreen() {
+	d.readCode(func() (string, error) {
+		ctx, cancel := context.WithTimeout(d.w.ctx, lookTimeout)
+		defer cancel()
+		img, err := d.w.opt.Screenshot(ctx)
+		if err != nil {
+			return "", err
+		}
+		return qr.Find(img)
+	})
+}
+
+// dropped sends files that were dropped onto a conversation, and reads the code in a picture that was dropped elsewhere.
 func (w *Window) dropped(files []fyne.URI) {
 	if len(files) == 0 || w.profile == nil || w.main == nil {
+		return
+	}
+	if c, ok := w.main.content.(*conversation); ok && w.adder == nil && c.mayWrite() {
+		if w.win.Canvas().Overlays().Top() == nil {
+			paths := make([]string, len(files))
+			for i, file := range files {
+				paths[i] = file.Path()
+			}
+			c.attach(paths...)
+		}
 		return
 	}
 	if w.adder == nil {
@@ -437,7 +538,7 @@ func (d *newConversation) look(text string) {
 	}, func(plan core.Plan, err error) {
 		patience.Stop()
 		if number == d.read && d.w.adder == d {
-			d.showPlan(text, plan, err)
+			d.showPlan(plan, err)
 		}
 	})
 }
@@ -449,7 +550,7 @@ const (
 )
 
 // showPlan tells what opening a link would do, and offers it.
-func (d *newConversation) showPlan(text string, plan core.Plan, err error) {
+func (d *newConversation) showPlan(plan core.Plan, err error) {
 	switch {
 	case err != nil:
 		d.fail(sentence(err))
@@ -463,55 +564,98 @@ func (d *newConversation) showPlan(text string, plan core.Plan, err error) {
 	if plan.Kind == core.LinkContact {
 		kind = lang.L("Address of a person")
 	}
-	if plan.Name != "" { // whoever made the link chose it
-		kind = lang.L("{{.Kind}} of “{{.Name}}”", map[string]any{"Kind": kind, "Name": plan.Name})
-	}
-	title := widget.NewLabel(kind, theme.TextBody)
-	title.Bold = true
 	if known := plan.Known; known != nil && known.State != chat.ContactFailed {
 		show := func() {
 			d.dialog.Close()
 			d.w.openContact(known.ID)
 		}
 		open := widget.NewButton(lang.L("Open conversation"), widget.ButtonPrimary, show)
-		d.setPlan(planCard(title, widget.NewHint(lang.L("You have opened this link before. It leads to {{.Name}}.",
-			map[string]any{"Name": d.w.contactName(known)})), buttonRow(open)))
+		d.setPlan(planCard(planTitle(d.w.contactName(known), kind, widget.NewAvatar(d.w.avatar(known), widget.AvatarMedium)),
+			widget.NewHint(lang.L("You have opened this link before. It leads to {{.Name}}.", map[string]any{"Name": d.w.contactName(known)})), buttonRow(open)))
 		d.next = show
 		return
 	}
-	relay := ""
-	if len(plan.Relay.Hosts) > 0 {
-		relay = plan.Relay.Hosts[0]
-	}
-	connect := widget.NewButton(lang.L("Connect"), widget.ButtonPrimary, func() { d.connect(text) })
-	what := lang.L("It connects you with who made it, through the relay {{.Relay}}.", map[string]any{"Relay": relay})
+	incognito := false
+	connect := widget.NewButton(lang.L("Connect"), widget.ButtonPrimary, func() { d.connect(plan, incognito) })
+	what := lang.L("It connects you with who made it, through the relay {{.Relay}}.", map[string]any{"Relay": relayName(plan.Relay)})
 	if plan.Kind == core.LinkContact {
-		what = lang.L("You ask its owner, through the relay {{.Relay}}, and are connected when they accept.", map[string]any{"Relay": relay})
+		what = lang.L("You ask its owner, through the relay {{.Relay}}, and are connected when they accept.", map[string]any{"Relay": relayName(plan.Relay)})
+	}
+	var title fyne.CanvasObject
+	if plan.Name != "" { // whoever made the link chose it
+		title = planTitle(plan.Name, kind, widget.NewAvatar(widget.AvatarView{Name: plan.Name}, widget.AvatarMedium))
+	} else {
+		title = planTitle(kind, "", nil)
 	}
 	lines := []fyne.CanvasObject{title}
 	if plan.Greeting != "" {
-		lines = append(lines, widget.NewLabel(plan.Greeting, theme.TextSmall))
+		greeting := widget.NewSurface(theme.ColorPanel, widget.NewLabel(plan.Greeting, theme.TextSmall))
+		greeting.Radius, greeting.Margin = theme.FieldRadius, 10
+		lines = append(lines, greeting)
 	}
-	d.setPlan(planCard(append(lines, widget.NewHint(what),
-		widget.NewHint(lang.L("You will be seen as {{.Name}}.", map[string]any{"Name": d.profile.Name()})), buttonRow(connect))...))
-	d.next = func() { d.connect(text) }
+	seen := widget.NewHint("")
+	setSeen := func() {
+		if incognito {
+			seen.SetText(lang.L("You will be seen under a random name that is made up for this conversation alone."))
+		} else {
+			seen.SetText(lang.L("You will be seen as {{.Name}}.", map[string]any{"Name": d.profile.Name()}))
+		}
+	}
+	setSeen()
+	d.switched = widget.NewToggle(false, func(on bool) {
+		incognito = on
+		setSeen()
+		d.resized()
+	})
+	title2 := widget.NewLabel(lang.L("Incognito"), theme.TextBody)
+	title2.Bold = true
+	lines = append(lines, widget.NewHint(what), widget.NewLine(),
+		container.New(rightLayout{12}, widget.NewColumn(0, title2, seen), d.switched), buttonRow(connect))
+	d.setPlan(planCard(lines...))
+	d.next = func() { d.connect(plan, incognito) }
+}
+
+// planTitle is who or what a link leads to, with the kind of the link below.
+func planTitle(name, kind string, avatar fyne.CanvasObject) fyne.CanvasObject {
+	title := widget.NewLabel(name, theme.TextBody)
+	title.Bold = true
+	column := widget.NewColumn(0, title)
+	if kind != "" {
+		column.Add(widget.NewHint(kind))
+	}
+	if avatar == nil {
+		return column
+	}
+	return widget.NewBar(12, 1, avatar, column)
+}
+
+// relayName is how a relay is called in a sentence: its host, and who runs it if that is known.
+func relayName(server wire.Server) string {
+	info, err := core.ReadRelay(server.String())
+	switch {
+	case err != nil:
+		return ""
+	case info.Operator != "":
+		return lang.L("{{.Relay}} ({{.Operator}})", map[string]any{"Relay": info.Host(), "Operator": info.Operator})
+	}
+	return info.Host()
 }
 
 func planCard(objects ...fyne.CanvasObject) fyne.CanvasObject {
-	card := widget.NewSurface(theme.ColorBackground, widget.NewColumn(4, objects...))
+	card := widget.NewSurface(theme.ColorBackground, widget.NewColumn(10, objects...))
 	card.Radius, card.Margin = theme.BubbleRadius, 16
 	return card
 }
 
-// connect opens the link in a text, closes the dialog and shows the conversation.
-func (d *newConversation) connect(text string) {
+// connect opens the link of a plan, closes the dialog and shows the conversation.
+func (d *newConversation) connect(plan core.Plan, incognito bool) {
 	d.setPlan(nil)
 	d.tell(widget.ToneInfo, lang.L("Connecting…"))
 	d.resized()
 	apart(d.w, func(ctx context.Context) (core.Contact, error) {
 		ctx, cancel := context.WithTimeout(ctx, inviteTime)
 		defer cancel()
-		return d.profile.Connect(ctx, text)
+		return d.profile.ConnectTo(ctx, plan, incognito)
 	}, func(c core.Contact, err error) {
 		if d.w.profile != d.profile {
 			return
@@ -528,24 +672,32 @@ func (d *newConversation) connect(text string) {
 			return
 		}
 		d.dialog.Close()
-		// The code beside was shown to nobody for certain, and is not needed any more.
-		if i := d.invitation; i != nil && !d.given {
-			if contact := d.w.contact(i.Contact.ID); contact != nil && contact.State == chat.ContactInvited {
-				d.discard(i.Contact.ID)
-			}
-		}
+		d.dropInvitation() // the code beside was shown to nobody for certain, and is not needed any more
 		d.w.openContact(c.ID)
 	})
 }
 
 // changed leads to the conversation as soon as somebody opens the code that is shown.
 func (d *newConversation) changed(e any) {
+	if d.address != nil {
+		d.address.changed(e)
+		return
+	}
 	c, ok := e.(core.ContactChanged)
 	if !ok || d.invitation == nil || c.Contact.ID != d.invitation.Contact.ID || c.Contact.State == chat.ContactInvited {
 		return
 	}
 	d.dialog.Close()
 	d.w.openContact(c.Contact.ID)
+}
+
+// incognitoLine tells under which name an invitation was made, nil if that is the profile's.
+func incognitoLine(c *core.Contact) fyne.CanvasObject {
+	if c.IncognitoName == "" {
+		return nil
+	}
+	return container.NewCenter(container.NewHBox(widget.NewPill(lang.L("incognito")),
+		widget.NewHint(lang.L("They see you as “{{.Name}}”.", map[string]any{"Name": c.IncognitoName}))))
 }
 
 // invitationPage shows an invitation that nobody has opened yet.
@@ -558,7 +710,7 @@ func newInvitationPage(w *Window, c *core.Contact) *invitationPage {
 	hint := widget.NewHint(lang.L("For one person, once. As soon as somebody opens it, the conversation begins here. If you gave it to the wrong person, delete it."))
 	hint.Alignment = fyne.TextAlignCenter
 	remove := widget.NewButton(lang.L("Delete invitation"), widget.ButtonText, func() { w.askDelete(c.ID) })
-	card := widget.NewSurface(theme.ColorPanel, w.codeView(c.Invitation, hint, func() {}))
+	card := widget.NewSurface(theme.ColorPanel, w.codeView(c.Invitation, hint, func() {}, incognitoLine(c)))
 	card.Radius, card.Margin, card.Border = theme.DialogRadius, 24, theme.ColorLine
 	p := &invitationPage{newPlainPage(w.contactName(c), widget.NewColumn(16, card, container.NewCenter(remove)), w.main.back), c.ID}
 	p.head.set(w.contactName(c), lang.L("waiting to be opened"))

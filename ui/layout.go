@@ -3,6 +3,8 @@ package ui
 import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/driver/desktop"
+	fynewidget "fyne.io/fyne/v2/widget"
 
 	"github.com/sotto-chat/sotto/ui/theme"
 	"github.com/sotto-chat/sotto/ui/widget"
@@ -11,10 +13,13 @@ import (
 // Measures of the main screen, in pixels at scale 1.
 const (
 	narrowBelow   float32 = 760 // list and content take turns in a window that is narrower
-	listWidth     float32 = 300
+	listWidth     float32 = 300 // unless somebody has moved its edge
+	listLeast     float32 = 220
+	listMost      float32 = 480
 	listSmall     float32 = 264 // beside an open panel
 	panelWidth    float32 = 300
 	contentBeside float32 = 400 // the content needs this much, or the panel takes its place
+	contentLikes  float32 = 470 // the list gives way until the content has so much
 	headHeight    float32 = 63
 	pageWidth     float32 = 560 // of the column of text on a page
 )
@@ -23,9 +28,11 @@ const (
 type frame struct {
 	rail, list, content, panel fyne.CanvasObject
 	listLine, panelLine        fyne.CanvasObject
+	edge                       *listEdge
 
-	contentFirst bool // in a narrow window: the content is shown, not the list
-	noList       bool // the content has all the room beside the rail
+	width        float32 // that the list is to have
+	contentFirst bool    // in a narrow window: the content is shown, not the list
+	noList       bool    // the content has all the room beside the rail
 	panelOpen    bool
 
 	narrow   bool // as of the last layout
@@ -33,7 +40,7 @@ type frame struct {
 }
 
 func (f *frame) objects() []fyne.CanvasObject {
-	return []fyne.CanvasObject{f.content, f.list, f.listLine, f.panel, f.panelLine, f.rail}
+	return []fyne.CanvasObject{f.content, f.list, f.listLine, f.panel, f.panelLine, f.rail, f.edge}
 }
 
 func (f *frame) Layout(_ []fyne.CanvasObject, size fyne.Size) {
@@ -57,15 +64,18 @@ func (f *frame) Layout(_ []fyne.CanvasObject, size fyne.Size) {
 		x += width
 	}
 	put(f.rail, widget.RailWidth, showRail)
-	list := listWidth
-	beside := f.panelOpen && showContent && size.Width-widget.RailWidth-listSmall-panelWidth-2 >= contentBeside
+	list := max(listLeast, min(f.width, listMost, size.Width-widget.RailWidth-contentBeside/2))
+	beside := f.panelOpen && showContent && f.panelFits(size.Width)
 	if beside {
-		list = listSmall
+		list = min(list, max(listSmall, size.Width-widget.RailWidth-panelWidth-2-contentLikes))
 	}
 	if f.narrow {
 		list = size.Width - x
 	}
 	put(f.list, list, showList)
+	if f.edge.Hidden = !showList || f.narrow; !f.edge.Hidden {
+		place(f.edge, x-edgeWidth/2, 0, edgeWidth, size.Height)
+	}
 	put(f.listLine, 1, showList && !f.narrow)
 	switch {
 	case beside:
@@ -84,8 +94,42 @@ func (f *frame) Layout(_ []fyne.CanvasObject, size fyne.Size) {
 	f.arranged()
 }
 
+// panelFits tells whether there is room for the panel beside the content.
+func (f *frame) panelFits(width float32) bool {
+	return width-widget.RailWidth-listSmall-panelWidth-2 >= contentBeside
+}
+
 func (f *frame) MinSize([]fyne.CanvasObject) fyne.Size {
 	return fyne.NewSize(smallestWidth, smallestHeight)
+}
+
+// listEdge is the edge of the list, which can be dragged to make it wider.
+type listEdge struct {
+	fynewidget.BaseWidget
+	dragged func(by float32)
+	done    func()
+}
+
+const edgeWidth float32 = 8
+
+var (
+	_ fyne.Draggable     = (*listEdge)(nil)
+	_ desktop.Cursorable = (*listEdge)(nil)
+)
+
+func newListEdge(dragged func(by float32), done func()) *listEdge {
+	e := &listEdge{dragged: dragged, done: done}
+	e.ExtendBaseWidget(e)
+	return e
+}
+
+func (e *listEdge) Dragged(ev *fyne.DragEvent) { e.dragged(ev.Dragged.DX) }
+func (e *listEdge) DragEnd()                   { e.done() }
+func (e *listEdge) Cursor() desktop.Cursor     { return desktop.HResizeCursor }
+
+// CreateRenderer implements fyne.Widget.
+func (e *listEdge) CreateRenderer() fyne.WidgetRenderer {
+	return fynewidget.NewSimpleRenderer(widget.NewGap(edgeWidth, 1))
 }
 
 // page is what the content of the main screen shows.
@@ -93,6 +137,7 @@ type page interface {
 	object() fyne.CanvasObject
 	setNarrow(narrow bool) // shows or hides the way back to the list
 	changed(c any)         // tells of an event of the profile, and of nil when everything was read again
+	leave()                // does what the way back does
 	closed()               // another page comes, or the window closes
 }
 
@@ -101,13 +146,20 @@ type plainPage struct {
 	content fyne.CanvasObject
 	head    *head
 	scroll  *container.Scroll
-	update  func(c any)
+	update  func(c any) // may be nil
+	left    func()      // called when the page is left; may be nil
 }
 
 func (p *plainPage) object() fyne.CanvasObject { return p.content }
-func (p *plainPage) closed()                   {}
+
+func (p *plainPage) closed() {
+	if p.left != nil {
+		p.left()
+	}
+}
 
 func (p *plainPage) setNarrow(narrow bool) { p.head.setNarrow(narrow) }
+func (p *plainPage) leave()                { p.head.leave() }
 
 func (p *plainPage) changed(c any) {
 	if p.update != nil {
@@ -128,20 +180,24 @@ func newPlainPage(title string, body fyne.CanvasObject, back func()) *plainPage 
 type head struct {
 	content  fyne.CanvasObject
 	back     *widget.IconButton
+	leave    func() // what back does
+	always   bool   // back is shown in wide windows as well
 	avatar   *widget.Avatar
 	title    *widget.Label
 	subtitle *widget.Label
+	pills    *fyne.Container // before the subtitle
 	row      *fyne.Container
 }
 
 func newHead(avatar *widget.Avatar, back func(), buttons ...fyne.CanvasObject) *head {
-	h := &head{avatar: avatar, title: widget.NewLabel("", theme.TextBody), subtitle: widget.NewHint("")}
+	h := &head{avatar: avatar, leave: back, title: widget.NewLabel("", theme.TextBody), subtitle: widget.NewHint("")}
 	h.title.Bold, h.title.OneLine, h.subtitle.OneLine = true, true, true
 	if avatar == nil {
 		h.title.TextSize = theme.TextTitle
 	}
 	h.back = widget.NewIconButton("back", backName(), back)
-	h.row = container.New(headLayout{h}, append([]fyne.CanvasObject{h.back, h.title, h.subtitle}, buttons...)...)
+	h.pills = container.New(widePills{})
+	h.row = container.New(headLayout{h}, append([]fyne.CanvasObject{h.back, h.title, h.subtitle, h.pills}, buttons...)...)
 	if avatar != nil {
 		h.row.Add(avatar)
 	}
@@ -156,12 +212,50 @@ func (h *head) set(title, subtitle string) {
 	h.row.Refresh()
 }
 
+// setPills shows words before the line below the title.
+func (h *head) setPills(words ...string) {
+	h.pills.Objects = nil
+	for _, word := range words {
+		h.pills.Add(widget.NewPill(word))
+	}
+	h.row.Refresh()
+}
+
+// keepBack shows the way back in wide windows as well, for pages that belong to another one.
+func (h *head) keepBack() {
+	h.always = true
+	h.setNarrow(true)
+}
+
 func (h *head) setNarrow(narrow bool) {
-	if h.back.Hidden == !narrow {
+	hidden := !narrow && !h.always
+	if h.back.Hidden == hidden {
 		return
 	}
-	h.back.Hidden = !narrow
+	h.back.Hidden = hidden
 	h.row.Refresh()
+}
+
+// widePills lines words up from the left.
+type widePills struct{}
+
+const pillGap float32 = 6
+
+func (widePills) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	x := float32(0)
+	for _, o := range objects {
+		m := o.MinSize()
+		place(o, x, (size.Height-m.Height)/2, m.Width, m.Height)
+		x += m.Width + pillGap
+	}
+}
+
+func (widePills) MinSize(objects []fyne.CanvasObject) (s fyne.Size) {
+	for _, o := range objects {
+		m := o.MinSize()
+		s = fyne.NewSize(s.Width+m.Width+pillGap, max(s.Height, m.Height))
+	}
+	return s
 }
 
 // headLayout lays out a head of a fixed height.
@@ -180,7 +274,7 @@ func (l headLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 		x += widget.AvatarMedium + 12
 	}
 	right := size.Width - edge + 4
-	for i := len(objects) - 1; i >= 3; i-- {
+	for i := len(objects) - 1; i >= 4; i-- {
 		o := objects[i]
 		if o == fyne.CanvasObject(h.avatar) || !o.Visible() {
 			continue
@@ -197,7 +291,9 @@ func (l headLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	}
 	y := (size.Height - titleHeight - subtitleHeight) / 2
 	place(h.title, x, y, right-x, titleHeight)
-	place(h.subtitle, x, y+titleHeight, right-x, subtitleHeight)
+	pills := h.pills.MinSize()
+	place(h.pills, x, y+titleHeight+(subtitleHeight-pills.Height)/2, pills.Width, pills.Height)
+	place(h.subtitle, x+pills.Width, y+titleHeight, right-x-pills.Width, subtitleHeight)
 }
 
 func (headLayout) MinSize([]fyne.CanvasObject) fyne.Size { return fyne.NewSize(200, headHeight) }

@@ -11,7 +11,6 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/lang"
-	fynewidget "fyne.io/fyne/v2/widget"
 
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/core/chat"
@@ -30,10 +29,17 @@ type mainScreen struct {
 	title  *widget.Label
 	below  *fyne.Container // the list, or what is shown where there is nothing to list
 
-	shown   []core.Contact // the rows of the list
-	content page
-	holder  *fyne.Container // holds the content
-	panel   *fyne.Container // holds the panel
+	archive     *fyne.Container // leads into the archive and out of it
+	archiveSays string          // what it shows
+	listColumn  *fyne.Container
+
+	rows     []listRow  // of the list
+	hits     []core.Hit // messages that were found
+	searches int        // counts searches: what an earlier one finds is dropped
+	archived bool       // the list shows the archive
+	content  page
+	holder   *fyne.Container // holds the content
+	panel    *fyne.Container // holds the panel
 }
 
 func backName() string { return lang.L("Back") }
@@ -44,6 +50,7 @@ func (w *Window) showMain() {
 	w.show(w.main.body)
 	current := slices.IndexFunc(w.profiles, func(p core.ProfileInfo) bool { return p.Current })
 	w.useProfile(w.profiles[max(current, 0)].ID)
+	w.loadPictures()
 }
 
 func newMainScreen(w *Window) *mainScreen {
@@ -61,20 +68,31 @@ func newMainScreen(w *Window) *mainScreen {
 	add := widget.NewFilledIconButton("plus", lang.L("New conversation"), 34, func() { w.newConversation("") })
 	m.search = widget.NewSearchField(lang.L("Search or paste a link"), m.searched)
 	m.search.Entry.OnSubmitted = func(string) {
-		if len(m.shown) > 0 {
-			w.openContact(m.shown[0].ID)
+		if len(m.rows) > 0 {
+			m.openRowAt(0)
 			m.search.Entry.SetText("")
 		}
 	}
-	m.list = widget.NewConversationList(func() int { return len(m.shown) }, m.row)
-	m.list.OnSelected = func(i int) { w.openContact(m.shown[i].ID) }
+	m.list = widget.NewConversationList(func() int { return len(m.rows) }, m.row)
+	m.list.OnSelected = m.openRowAt
 	m.list.OnMenu = m.menu
+	notes := widget.NewIconButton("edit", lang.L("Notes to myself"), w.openNotes)
 	top := widget.NewColumn(0,
-		widget.NewInset(container.New(rightLayout{8}, m.title, add), 15, 16, 9, 16),
+		widget.NewInset(container.New(rightLayout{8}, m.title, widget.NewBar(6, -1, notes, add)), 15, 16, 9, 16),
 		widget.NewInset(m.search, 0, 16, 8, 16))
-	list := widget.NewSurface(theme.ColorPanel, container.New(stackLayout{}, top, m.below))
+	m.archive = widget.NewInset(widget.NewGap(1, 1), 0, 20, 6, 20)
+	m.archive.Hide()
+	m.listColumn = container.New(stackLayout{}, top, m.archive, m.below)
+	list := widget.NewSurface(theme.ColorPanel, m.listColumn)
 
 	m.frame = &frame{rail: m.rail, list: list, content: m.holder, panel: m.panel, listLine: widget.NewLine(), panelLine: widget.NewLine()}
+	if m.frame.width = w.core.Appearance().List; m.frame.width <= 0 {
+		m.frame.width = listWidth
+	}
+	m.frame.edge = newListEdge(func(by float32) {
+		m.frame.width = max(listLeast, min(m.frame.width+by, listMost))
+		m.arrange()
+	}, func() { w.changeLook(func(a *core.Appearance) { a.List = m.frame.width }) })
 	m.frame.arranged = func() { m.content.setNarrow(m.frame.narrow) }
 	m.content = m.emptyPage()
 	m.holder.Add(m.content.object())
@@ -84,6 +102,9 @@ func newMainScreen(w *Window) *mainScreen {
 
 // useProfile shows a profile, or asks for its passphrase.
 func (w *Window) useProfile(id string) {
+	if w.main == nil {
+		return // it was locked in the meantime
+	}
 	w.profiles = w.core.Profiles()
 	same := w.profile != nil && w.profile.ID() == id
 	w.profile = w.core.Profile(id)
@@ -97,7 +118,8 @@ func (w *Window) useProfile(id string) {
 		w.main.showContact(0)
 		return
 	}
-	w.contacts, w.relays = nil, nil
+	w.contacts, w.relays, w.requests, w.address = nil, nil, nil, nil
+	w.main.archived = false
 	w.main.search.Entry.SetText("")
 	if w.profile == nil {
 		w.main.setPage(w.lockedPage(id), pageAlone)
@@ -115,7 +137,30 @@ func (w *Window) reload() {
 	if p == nil {
 		return
 	}
-	ordered(w, p.Contacts, func(contacts []core.Contact, err error) {
+	type everything struct {
+		contacts []core.Contact
+		requests []core.Request
+		address  *core.Address
+		picture  []byte
+	}
+	ordered(w, func(ctx context.Context) (all everything, err error) {
+		if all.contacts, err = p.Contacts(ctx); err != nil {
+			return all, err
+		}
+		if all.requests, err = p.Requests(ctx); err != nil {
+			return all, err
+		}
+		if all.picture, err = p.Picture(ctx); err != nil {
+			return all, err
+		}
+		address, err := p.Address(ctx)
+		if err == nil {
+			all.address = &address
+		} else if !errors.Is(err, core.ErrNoAddress) {
+			return all, err
+		}
+		return all, nil
+	}, func(all everything, err error) {
 		if w.profile != p {
 			return
 		}
@@ -123,10 +168,25 @@ func (w *Window) reload() {
 			w.main.setPage(w.errorPage(err), pageBeside)
 			return
 		}
-		w.contacts, w.relays = contacts, p.Status()
+		w.contacts, w.requests, w.address, w.relays = all.contacts, all.requests, all.address, p.Status()
+		w.pictures[p.ID()] = all.picture
 		w.main.refresh()
 		w.main.content.changed(nil)
 	})
+}
+
+// loadPictures reads the pictures of the profiles that are not shown.
+func (w *Window) loadPictures() {
+	for _, info := range w.profiles {
+		if p := w.core.Profile(info.ID); p != nil && p != w.profile {
+			ordered(w, p.Picture, func(picture []byte, err error) {
+				if err == nil && len(picture) > 0 && w.main != nil {
+					w.pictures[p.ID()] = picture
+					w.main.refreshRail()
+				}
+			})
+		}
+	}
 }
 
 // contact returns the contact with an id, or nil.
@@ -166,101 +226,18 @@ func (m *mainScreen) refreshRail() {
 		if name == "" {
 			name = lang.L("Locked")
 		}
-		views[i] = widget.ProfileView{Avatar: widget.AvatarView{Name: name, ID: seed(p.AvatarSeed)}, Unread: p.Unread}
+		views[i] = widget.ProfileView{Avatar: widget.AvatarView{Name: name, ID: seed(p.AvatarSeed), Picture: w.thumbs.get(w.pictures[p.ID])}, Unread: p.Unread}
 		if p.Current {
 			selected = i
 			views[i].Unread = 0 // its own list tells
 		}
 	}
 	m.rail.SetProfiles(views, selected)
-	m.rail.SetNetwork(w.network())
+	m.showNetworkState()
 	m.title.SetText("")
 	if w.profile != nil {
 		m.title.SetText(w.profile.Name())
 	}
-}
-
-// refreshList filters the contacts and shows them.
-func (m *mainScreen) refreshList() {
-	w := m.w
-	words := strings.ToLower(strings.TrimSpace(m.search.Entry.Text))
-	m.shown = m.shown[:0]
-	for i := range w.contacts {
-		if words == "" || strings.Contains(strings.ToLower(w.contactName(&w.contacts[i])), words) {
-			m.shown = append(m.shown, w.contacts[i])
-		}
-	}
-	var below fyne.CanvasObject = m.list
-	switch {
-	case w.profile == nil || len(m.shown) > 0:
-	case words != "":
-		below = widget.NewEmptyState("search", lang.L("Nobody found"), lang.L("No name has these letters in it."), "", nil)
-	case m.frame.narrow:
-		below = m.emptyState()
-	default:
-		hint := widget.NewHint(lang.L("Your conversations will be listed here."))
-		hint.Alignment = fyne.TextAlignCenter
-		below = container.New(columnLayout{width: listWidth}, hint)
-	}
-	if len(m.below.Objects) != 1 || m.below.Objects[0] != below {
-		m.below.Objects = []fyne.CanvasObject{below}
-		m.below.Refresh()
-	}
-	m.list.SetSelected(m.openRow())
-	m.list.Refresh()
-}
-
-// openRow is the row of the conversation that is open, or -1.
-func (m *mainScreen) openRow() int {
-	id := m.openID()
-	return slices.IndexFunc(m.shown, func(c core.Contact) bool { return c.ID == id })
-}
-
-// openID is the contact that is shown, or 0.
-func (m *mainScreen) openID() int64 {
-	switch p := m.content.(type) {
-	case *conversation:
-		return p.id
-	case *invitationPage:
-		return p.id
-	}
-	return 0
-}
-
-// row is what a row of the list shows.
-func (m *mainScreen) row(i int) widget.ConversationView {
-	w, c := m.w, &m.shown[i]
-	now := w.opt.Now()
-	v := widget.ConversationView{Avatar: w.avatar(c), Name: w.contactName(c), Time: listTime(c.Active, now), Unread: c.Unread}
-	if c.ID == m.openID() && w.inFront {
-		v.Unread = 0
-	}
-	switch {
-	case c.State == chat.ContactInvited:
-		v.Preview = lang.L("waiting to be opened")
-	case c.State == chat.ContactFailed:
-		v.Preview = lang.L("could not be connected")
-	case c.Draft != "" && c.ID != m.openID():
-		v.Draft, v.Preview = true, oneLine(c.Draft)
-	case c.Last != nil:
-		v.Preview = oneLine(itemText(c.Last, v.Name))
-		v.Delivery = delivery(c.Last)
-	case c.State == chat.ContactConnecting:
-		v.Preview = lang.L("connecting…")
-	default:
-		v.Preview = lang.L("connected")
-	}
-	return v
-}
-
-// menu offers what can be done with a row.
-func (m *mainScreen) menu(i int, at fyne.Position) {
-	id := m.shown[i].ID
-	canvas := m.w.win.Canvas()
-	fynewidget.ShowPopUpMenuAtPosition(fyne.NewMenu("",
-		fyne.NewMenuItem(lang.L("Open"), func() { m.w.openContact(id) }),
-		fyne.NewMenuItem(lang.L("Delete…"), func() { m.w.askDelete(id) }),
-	), canvas, at)
 }
 
 // searched is called with what is typed into the search field.
@@ -270,6 +247,7 @@ func (m *mainScreen) searched(text string) {
 		m.w.newConversation(text)
 		return
 	}
+	m.findMessages(text)
 	m.refreshList()
 }
 
@@ -291,6 +269,12 @@ const (
 // setPage shows another page as the content.
 func (m *mainScreen) setPage(p page, where pagePlace) {
 	m.content.closed()
+	// What had the keyboard on the page before would keep it.
+	switch canvas := m.w.win.Canvas(); canvas.Focused() {
+	case fyne.Focusable(m.search.Entry), fyne.Focusable(m.list):
+	default:
+		canvas.Unfocus()
+	}
 	m.content = p
 	m.frame.noList = where == pageAlone
 	m.frame.contentFirst = where != pageBehind
@@ -333,10 +317,15 @@ func (m *mainScreen) showContact(id int64) {
 	switch {
 	case c == nil:
 		m.setPage(m.emptyPage(), pageBehind)
+		return
 	case c.State == chat.ContactInvited:
 		m.setPage(newInvitationPage(m.w, c), pageBeside)
 	default:
-		m.setPage(newConversationPage(m.w, c), pageBeside)
+		p := newConversationPage(m.w, c)
+		m.setPage(p, pageBeside)
+		if m.w.core.Appearance().Panel && m.frame.panelFits(m.body.Size().Width) {
+			m.showPanel(newPanel(p))
+		}
 	}
 }
 
@@ -355,7 +344,7 @@ func (w *Window) openContact(id int64) {
 
 // emptyPage is shown while no conversation is open.
 func (m *mainScreen) emptyPage() page {
-	p := &simplePage{holder: container.NewStack()}
+	p := &simplePage{holder: container.NewStack(), back: m.back}
 	p.update = func(any) {
 		state := m.emptyState()
 		p.holder.Objects = []fyne.CanvasObject{widget.NewSurface(theme.ColorBackground, state)}
@@ -379,11 +368,18 @@ func (m *mainScreen) emptyState() fyne.CanvasObject {
 type simplePage struct {
 	holder *fyne.Container
 	update func(c any)
+	back   func() // may be nil
 }
 
 func (p *simplePage) object() fyne.CanvasObject { return p.holder }
 func (p *simplePage) setNarrow(bool)            {}
 func (p *simplePage) closed()                   {}
+
+func (p *simplePage) leave() {
+	if p.back != nil {
+		p.back()
+	}
+}
 
 func (p *simplePage) changed(c any) {
 	if p.update != nil {
@@ -397,29 +393,19 @@ func (w *Window) errorPage(err error) page {
 	return &simplePage{holder: container.NewStack(widget.NewSurface(theme.ColorBackground, state))}
 }
 
-// askDelete asks whether a contact is to be deleted, and deletes it.
-func (w *Window) askDelete(id int64) {
-	c, p := w.contact(id), w.profile
-	if c == nil || p == nil {
-		return
-	}
-	text, action := lang.L("All messages of this conversation are deleted on this computer. They can't be brought back."), lang.L("Delete conversation")
-	if c.State == chat.ContactInvited {
-		text, action = lang.L("Nobody can connect to you with this code any more."), lang.L("Delete invitation")
-	}
-	w.ask(lang.L("Delete {{.Name}}?", map[string]any{"Name": w.contactName(c)}), text, action, func() {
-		ordered(w, only(func(ctx context.Context) error { return p.DeleteContact(ctx, id) }), func(_ nothing, err error) {
-			if err != nil && !errors.Is(err, core.ErrNoContact) {
-				w.tell(lang.L("Not deleted"), sentence(err))
-			}
-		})
-	})
-}
-
 // ask asks before something that can't be taken back.
 func (w *Window) ask(title, text, action string, do func()) {
+	w.askWith(widget.ButtonDanger, title, text, action, do)
+}
+
+// confirm asks before something that is worth a second thought.
+func (w *Window) confirm(title, text, action string, do func()) {
+	w.askWith(widget.ButtonPrimary, title, text, action, do)
+}
+
+func (w *Window) askWith(style widget.ButtonStyle, title, text, action string, do func()) {
 	var d *widget.Dialog
-	button := widget.NewButton(action, widget.ButtonDanger, func() {
+	button := widget.NewButton(action, style, func() {
 		d.Close()
 		do()
 	})
@@ -446,7 +432,7 @@ func (w *Window) tell(title, text string) {
 
 // avatar is the avatar of a contact.
 func (w *Window) avatar(c *core.Contact) widget.AvatarView {
-	return widget.AvatarView{Name: cmp.Or(c.Alias, c.Name), ID: seed(c.AvatarSeed), Pending: c.State == chat.ContactInvited}
+	return widget.AvatarView{Name: cmp.Or(c.Alias, c.Name), ID: seed(c.AvatarSeed), Picture: w.thumbs.get(c.Picture), Pending: c.State == chat.ContactInvited}
 }
 
 // seed makes the id of an avatar of the random number that core keeps for it.

@@ -16,7 +16,8 @@ import (
 
 // network is what the shield on the rail shows.
 func (w *Window) network() (widget.NetworkState, string) {
-	up, waiting := 0, 0
+	up, waiting, hidden := 0, 0, 0
+	mode := w.usesTor()
 	for _, r := range w.relays {
 		switch r.State {
 		case core.RelayConnected:
@@ -24,14 +25,33 @@ func (w *Window) network() (widget.NetworkState, string) {
 		case core.RelayConnecting:
 			waiting++
 		}
+		if mode == core.TorOnly || mode == core.TorOnionRelays && r.Onion() {
+			hidden++
+		}
 	}
 	total := len(w.relays)
-	numbers := map[string]any{"Up": up, "Total": total}
+	numbers := map[string]any{"Up": up, "Total": total, "Percent": w.tor.Percent, "Hidden": hidden}
 	switch {
 	case w.profile == nil:
 		return widget.NetworkOffline, lang.L("Network: not connected")
+	case hidden > 0 || mode == core.TorOnly:
+		switch w.tor.State {
+		case core.TorReady:
+		case core.TorFailed, core.TorWaiting, core.TorOff:
+			return widget.NetworkOffline, lang.L("Network: Tor is not there")
+		default:
+			return widget.NetworkConnecting, lang.L("Network: Tor is connecting, {{.Percent}} %", numbers)
+		}
+	}
+	switch {
+	case total == 0 && mode == core.TorOnly:
+		return widget.NetworkTor, lang.L("Network: through Tor, no relay is needed yet")
 	case total == 0:
 		return widget.NetworkDirect, lang.L("Network: no relay is needed yet")
+	case up == total && hidden == total:
+		return widget.NetworkTor, lang.N("Network: connected through Tor to {{.Total}} relays", total, numbers)
+	case up == total && hidden > 0:
+		return widget.NetworkDirect, lang.L("Network: connected to {{.Hidden}} of {{.Total}} relays through Tor, to the others directly", numbers)
 	case up == total:
 		return widget.NetworkDirect, lang.N("Network: connected directly to {{.Total}} relays", total, numbers)
 	case up > 0 || waiting > 0:
@@ -39,6 +59,17 @@ func (w *Window) network() (widget.NetworkState, string) {
 	default:
 		return widget.NetworkOffline, lang.L("Network: no relay can be reached")
 	}
+}
+
+// showNetworkState shows on the rail how the network is reached.
+func (m *mainScreen) showNetworkState() {
+	state, text := m.w.network()
+	m.rail.SetNetwork(state, text)
+	amount := ""
+	if m.w.usesTor() != core.TorDirect && m.w.tor.State == core.TorBootstrapping {
+		amount = percent(m.w.tor.Percent)
+	}
+	m.rail.SetAmount(amount)
 }
 
 // connectionLine tells below a contact's name how one is connected.
@@ -50,12 +81,21 @@ func (w *Window) connectionLine(c *core.Contact) string {
 		return lang.L("not connected")
 	case chat.ContactLeft:
 		return lang.L("left the conversation")
+	case chat.ContactNotes:
+		return lang.L("only on this computer")
 	}
-	switch state, _ := w.network(); state {
-	case widget.NetworkOffline:
+	mode := w.usesTor()
+	switch state, _ := w.network(); {
+	case mode == core.TorOnly && w.tor.State != core.TorReady:
+		return lang.L("waiting for Tor")
+	case state == widget.NetworkOffline:
 		return lang.L("no relay can be reached")
-	case widget.NetworkConnecting:
+	case state == widget.NetworkConnecting:
 		return lang.L("connecting to relays…")
+	case mode == core.TorOnly:
+		return lang.L("through Tor, end-to-end encrypted")
+	case mode == core.TorOnionRelays:
+		return lang.L("through Tor to onion relays, end-to-end encrypted")
 	default:
 		return lang.L("connected directly, end-to-end encrypted")
 	}
@@ -63,60 +103,147 @@ func (w *Window) connectionLine(c *core.Contact) string {
 
 // showNetwork shows the page about the network.
 func (w *Window) showNetwork() {
-	if w.profile == nil {
-		return
+	if w.profile != nil {
+		w.openNetwork(w.main.back, false)
 	}
-	p := w.profile
-	body := widget.NewColumn(16)
-	fill := func() {
-		body.Objects = nil
-		body.Add(w.networkSummary())
-		relays := widget.NewColumn(0)
-		for i, r := range w.relays {
-			if i > 0 {
-				relays.Add(widget.NewInset(widget.NewLine(), 6, 0))
-			}
-			relays.Add(relayRow(r, w.opt.Now()))
-		}
-		if len(w.relays) == 0 {
-			relays.Add(widget.NewHint(lang.L("No relay is in use. One is chosen when you show a code or open a link.")))
-		}
-		card := widget.NewCard(relays)
-		card.Margin = 16
-		body.Add(section(lang.L("RELAYS OF THIS PROFILE"), card))
-		body.Add(container.NewHBox(widget.NewButton(lang.L("Connect again"), widget.ButtonSecondary, func() {
-			ordered(w, func(context.Context) (nothing, error) { p.Reconnect(); return nothing{}, nil }, nil)
-		})))
-		body.Refresh()
-	}
-	fill()
-	page := newPlainPage(lang.L("Network"), body, w.main.back)
-	page.update = func(c any) {
-		switch c.(type) {
-		case nil, core.RelayChanged:
-			fill()
-			page.scroll.Refresh()
-		}
+}
+
+// openNetwork shows the page about the network. Where it belongs to another page the way back to that is always there.
+func (w *Window) openNetwork(back func(), always bool) {
+	page := w.networkPage(back, func() { w.openNetwork(back, always) })
+	if always {
+		page.head.keepBack()
 	}
 	w.main.setPage(page, pageBeside)
 }
 
+// networkPage is the page about the network: how it is reached, and the relays.
+type networkPage struct {
+	*plainPage
+	list *relayList
+}
+
+// networkPage makes the page. again shows it again after another page that it leads to.
+func (w *Window) networkPage(back, again func()) *networkPage {
+	p := w.profile
+	body := widget.NewColumn(20)
+	page := newPlainPage(lang.L("Network and relays"), body, back)
+	list := newRelayList(w, func() {
+		body.Refresh()
+		page.scroll.Refresh()
+	})
+	relays, onion, summary := container.NewStack(), container.NewStack(), newNetworkSummary(w)
+	fillUsed := func() {
+		used := widget.NewColumn(0)
+		for i, r := range w.relays {
+			if i > 0 {
+				used.Add(widget.NewInset(widget.NewLine(), 6, 0))
+			}
+			used.Add(relayRow(r, w.opt.Now()))
+		}
+		if len(w.relays) == 0 {
+			used.Add(widget.NewHint(lang.L("No relay is in use. One is chosen when you show a code or open a link.")))
+		}
+		connect := widget.NewButton(lang.L("Connect again"), widget.ButtonSecondary, func() {
+			ordered(w, func(context.Context) (nothing, error) { p.Reconnect(); return nothing{}, nil }, nil)
+		})
+		relays.Objects = []fyne.CanvasObject{section(lang.L("RELAYS IN USE"), settingsCard(used, container.NewHBox(connect)))}
+	}
+	fillOnion := func() {
+		onion.Objects = nil
+		if settings := w.onionSettings(); settings != nil {
+			onion.Objects = []fyne.CanvasObject{settings}
+		}
+		onion.Hidden = len(onion.Objects) == 0
+	}
+	fill := func() {
+		summary.update()
+		fillUsed()
+		fillOnion()
+		body.Objects = []fyne.CanvasObject{summary.card, w.wayIn(func() { w.showTor(again) }), relays,
+			section(lang.L("WHERE NEW CONVERSATIONS WAIT"), settingsCard(list.column)), onion, w.routingSettings()}
+		list.fill()
+	}
+	fill()
+	before := w.tor
+	page.update = func(c any) {
+		switch c.(type) {
+		case nil:
+			fill()
+		case core.RelayChanged:
+			summary.update()
+			fillUsed()
+			list.resized()
+		case core.TorChanged:
+			summary.update()
+			if before.State != w.tor.State {
+				fill()
+			} else if before.Onion != w.tor.Onion || before.Reachable != w.tor.Reachable {
+				fillOnion()
+			}
+			before = w.tor
+			list.resized()
+		}
+	}
+	page.left = list.close
+	return &networkPage{page, list}
+}
+
 // networkSummary tells in one card how the network is reached, and what that means.
-func (w *Window) networkSummary() fyne.CanvasObject {
+type networkSummary struct {
+	w           *Window
+	card        *widget.Surface
+	title, text *widget.Label
+	tor         *torProgress
+}
+
+func newNetworkSummary(w *Window) *networkSummary {
+	s := &networkSummary{w: w, title: widget.NewLabel("", theme.TextBody), text: widget.NewHint("")}
+	s.title.Bold = true
+	cancel := w.cancelTor
+	if w.core.TorLocked() {
+		cancel = nil
+	}
+	s.tor = newTorProgress(w, cancel)
+	s.card = widget.NewCard(widget.NewColumn(theme.Grid, widget.NewColumn(0, s.title, s.text), s.tor.content))
+	s.card.Margin = 16
+	return s
+}
+
+func (s *networkSummary) update() {
+	w := s.w
+	mode := w.usesTor()
 	state, _ := w.network()
+	s.tor.update()
+	if mode == core.TorDirect {
+		s.tor.content.Hide()
+	}
 	title, text := lang.L("You are connected directly"),
-		lang.L("Fast, but relays see your network address, and your network sees which relays you use. Nobody sees what you write. Tor, which hides both, comes with a later version.")
-	switch state {
-	case widget.NetworkOffline:
+		lang.L("Fast, but relays see your network address, and your network sees which relays you use. Nobody sees what you write.")
+	switch {
+	case mode == core.TorOnly && w.tor.State != core.TorReady:
+		title, text = lang.L("Tor is connecting"), lang.L("What you write waits on this computer until Tor is connected, and is then sent by itself. Nothing goes another way.")
+		if w.tor.State == core.TorFailed || w.tor.State == core.TorWaiting {
+			title = lang.L("Tor is not there")
+		}
+	case state == widget.NetworkOffline && w.tor.State != core.TorFailed && w.tor.State != core.TorWaiting:
 		title, text = lang.L("You are offline"), lang.L("No relay can be reached. What you write waits on this computer and is sent by itself later. Check the connection to the internet.")
-	case widget.NetworkConnecting:
+	case mode == core.TorOnly:
+		title, text = lang.L("You are connected through Tor"), lang.L("No relay sees your network address, and your network sees only that you use Tor. Nobody sees what you write.")
+		if state == widget.NetworkConnecting {
+			title = lang.L("Connecting through Tor")
+		}
+	case mode == core.TorOnionRelays:
+		title, text = lang.L("You are connected through Tor to onion relays"), lang.L("They don't see your network address. All other relays do, and your network sees that you use them.")
+		if w.tor.State != core.TorReady {
+			title = lang.L("Tor is connecting")
+		}
+	case state == widget.NetworkConnecting:
 		title = lang.L("Connecting")
 	}
-	label := widget.NewLabel(title, theme.TextBody)
-	label.Bold = true
-	card := widget.NewCard(label, widget.NewHint(text))
-	card.Margin = 16
-	return card
+	s.title.SetText(title)
+	s.text.SetText(text)
+	s.card.Refresh()
 }
 
 // relayRow shows a relay and its state.
@@ -149,28 +276,6 @@ func relayRow(r core.RelayStatus, now time.Time) fyne.CanvasObject {
 // section is a heading with something below it.
 func section(title string, objects ...fyne.CanvasObject) fyne.CanvasObject {
 	return widget.NewColumn(theme.Grid, append([]fyne.CanvasObject{widget.NewHeading(title)}, objects...)...)
-}
-
-// whoSeesWhat tells what each party can learn about a conversation.
-func (w *Window) whoSeesWhat(c *core.Contact) []fyne.CanvasObject {
-	protection, ink := lang.L("The key is in the keyring of your account"), theme.ColorAccent
-	switch w.profile.Protection().String() {
-	case "passphrase":
-		protection = lang.L("Passphrase set")
-	case "file":
-		protection, ink = lang.L("The key lies beside them: set a passphrase"), theme.ColorWarning
-	}
-	return []fyne.CanvasObject{
-		fact(lang.L("The relay where messages for you wait"), lang.L("sees a queue, padded blocks and their times. Not who you are, not a word."),
-			lang.L("Your network address: visible"), theme.ColorWarning),
-		fact(lang.L("The relay where yours wait for {{.Name}}", map[string]any{"Name": w.contactName(c)}), lang.L("sees another queue, with other names and other keys."),
-			lang.L("Your network address: visible"), theme.ColorWarning),
-		fact(w.contactName(c), lang.L("sees the name {{.Name}}, what you write and when.", map[string]any{"Name": w.profile.Name()}),
-			lang.L("Your network address: hidden, except from a relay of its own"), theme.ColorAccent),
-		fact(lang.L("Your network"), lang.L("sees which relays you use, when, and how much."),
-			lang.L("It may guess when you chat"), theme.ColorWarning),
-		fact(lang.L("This computer"), lang.L("keeps all messages, encrypted."), protection, ink),
-	}
 }
 
 // newDot is a small disc in a colour of the theme.

@@ -1,16 +1,20 @@
 package ui
 
 import (
+	"context"
 	"fmt"
+	"image"
 	"testing"
 	"time"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
 
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/core/chat"
 	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/ui/theme"
+	"github.com/sotto-chat/sotto/ui/widget"
 )
 
 // exampleLink is as long as the links of public relays are.
@@ -47,6 +51,7 @@ func (b *bench) fill() {
 	}
 	bob := contact(1, "Bob", chat.ContactConnected, ago(0))
 	bob.Last = &last
+	bob.Verified, bob.Receipts = ago(8*24*time.Hour), true
 	carol := contact(2, "Carol", chat.ContactConnected, ago(24*time.Minute))
 	carol.Unread = 3
 	carol.Last = &core.Item{ID: 20, Contact: 2, Kind: chat.KindText, Text: "Shall we meet on Saturday instead?", State: chat.StateReceived}
@@ -57,7 +62,10 @@ func (b *bench) fill() {
 	failed.Failure = chat.FailureLinkUsed
 	invited := contact(6, "", chat.ContactInvited, ago(21*24*time.Hour))
 	invited.Invitation = exampleLink
-	b.contacts = []core.Contact{bob, carol, emil, dana, failed, invited}
+	grace := contact(7, "Grace", chat.ContactConnected, ago(6*24*time.Hour))
+	grace.IncognitoName, grace.Receipts = "QuietHeron", true
+	grace.Last = &core.Item{ID: 30, Contact: 7, Kind: chat.KindText, Text: "thanks, got it", State: chat.StateReceived}
+	b.contacts = []core.Contact{bob, carol, emil, dana, grace, failed, invited}
 	b.relays = []core.RelayStatus{
 		{Server: wire.Server{Hosts: []string{"smp8.simplex.im"}}, Operator: "SimpleX Chat", State: core.RelayConnected, Since: ago(2 * time.Hour)},
 		{Server: wire.Server{Hosts: []string{"smp4.simplexonflux.com"}}, Operator: "Flux", State: core.RelayConnected, Since: ago(3 * time.Hour)},
@@ -94,6 +102,14 @@ func (b *bench) open(id int64) *conversation {
 	c.list.Reset()
 	b.win.Canvas().Unfocus()
 	return c
+}
+
+// ask puts somebody who wants to be connected into the window.
+func (b *bench) ask() core.Request {
+	r := core.Request{ID: 3, Name: "Dora", Message: "Hello Alice, we met at the reading circle on Sunday.", AvatarSeed: 77, Created: ago(40 * time.Minute)}
+	b.requests = []core.Request{r}
+	b.main.refresh()
+	return r
 }
 
 func eachMode(t *testing.T, f func(t *testing.T, mode theme.Mode)) {
@@ -142,6 +158,8 @@ func TestPicturesOfMain(t *testing.T) {
 		b.compare(fmt.Sprintf("empty-narrow-%v", mode))
 		b.resize(firstWidth, firstHeight)
 		b.fill()
+		b.contacts[0].Pinned, b.contacts[1].Muted, b.contacts[4].Archived = true, true, true
+		b.main.refresh()
 		b.compare(fmt.Sprintf("none-open-%v", mode))
 		c := b.open(1)
 		b.compare(fmt.Sprintf("main-%v", mode))
@@ -198,6 +216,8 @@ func TestPicturesOfPages(t *testing.T) {
 func TestPicturesOfNewConversation(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode theme.Mode) {
 		b := newBench(t, mode, "Alice")
+		b.opt.Screenshot = func(context.Context) (image.Image, error) { return nil, nil }
+		b.opt.Camera = func(context.Context, func(image.Image)) error { return nil }
 		b.fill()
 		b.newConversation("")
 		b.wait("the invitation and its row", func() bool {
@@ -205,7 +225,8 @@ func TestPicturesOfNewConversation(t *testing.T) {
 			return i != nil && b.contact(i.Contact.ID) != nil && b.contact(i.Contact.ID).Invitation == i.Link
 		})
 		b.fill()
-		b.adder.showCode(exampleLink)
+		b.adder.invitation.Link = exampleLink
+		b.adder.showCode()
 		b.win.Canvas().Unfocus()
 		b.compare(fmt.Sprintf("code-%v", mode))
 		b.adder.showProblem(errNoFile)
@@ -217,13 +238,19 @@ func TestPicturesOfNewConversation(t *testing.T) {
 		b.wait("the plan", func() bool { return len(b.adder.plan.Objects) > 0 })
 		b.win.Canvas().Unfocus()
 		b.compare(fmt.Sprintf("paste-plan-%v", mode))
+		b.adder.showPlan(core.Plan{Kind: core.LinkContact, Relay: wire.Server{Scheme: wire.SMP, Hosts: []string{"smp8.simplex.im"}}, Name: "Reading circle",
+			Greeting: "Hello! Tell us which book you liked last."}, nil)
+		b.adder.switched.Tapped(nil)
+		b.win.Canvas().Unfocus()
+		b.compare(fmt.Sprintf("paste-address-%v", mode))
 		b.adder.entry.SetText("hello")
 		b.wait("the refusal", func() bool { return !b.adder.problem.Hidden && len(b.adder.plan.Objects) == 0 })
 		b.win.Canvas().Unfocus()
 		b.compare(fmt.Sprintf("paste-wrong-%v", mode))
 		b.resize(smallestWidth, smallestHeight)
 		b.adder.tabs.Select(0)
-		b.adder.showCode(exampleLink)
+		b.adder.invitation.Link = exampleLink
+		b.adder.showCode()
 		b.win.Canvas().Unfocus()
 		b.compare(fmt.Sprintf("code-narrow-%v", mode))
 	})
@@ -240,5 +267,164 @@ func TestPicturesOfLockedProfile(t *testing.T) {
 		b.main.refresh()
 		b.win.Canvas().Unfocus()
 		b.compare(fmt.Sprintf("locked-%v", mode))
+		b.main.setPage(b.main.emptyPage(), pageAlone)
+		b.showLock()
+		b.win.Canvas().Unfocus()
+		b.compare(fmt.Sprintf("lock-%v", mode))
+	})
+}
+
+func TestPicturesOfRequest(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode theme.Mode) {
+		b := newBench(t, mode, "Alice")
+		b.fill()
+		r := b.ask()
+		b.openRequest(r.ID)
+		b.win.Canvas().Unfocus()
+		b.compare(fmt.Sprintf("request-%v", mode))
+		b.resize(smallestWidth, smallestHeight)
+		b.compare(fmt.Sprintf("request-narrow-%v", mode))
+	})
+}
+
+func TestPicturesOfAddress(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode theme.Mode) {
+		b := newBench(t, mode, "Alice")
+		b.fill()
+		b.newConversation("")
+		b.wait("the invitation", func() bool { return b.adder.invitation != nil })
+		b.fill()
+		b.adder.useAddress()
+		b.settle()
+		b.fill()
+		b.win.Canvas().Unfocus()
+		b.compare(fmt.Sprintf("address-none-%v", mode))
+		b.address = &core.Address{Link: shortLink, Created: noon, Settings: core.AddressSettings{Greeting: "Hello! Tell me who you are.", AutoAccept: true}}
+		b.adder.address.fill()
+		b.win.Canvas().Unfocus()
+		b.compare(fmt.Sprintf("address-dialog-%v", mode))
+		b.adder.address.settings()
+		b.compare(fmt.Sprintf("address-%v", mode))
+		page := b.main.content.(*plainPage)
+		page.scroll.ScrollToBottom()
+		b.compare(fmt.Sprintf("address-settings-%v", mode))
+	})
+}
+
+// shortLink is what the short links of public relays look like.
+const shortLink = "https://smp8.simplex.im/a#AvQ4Wd9pzYRwDYVIKPfRvTxfkaLO2dI2aCYJMhO7-AE"
+
+func TestPicturesOfSecurityCode(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode theme.Mode) {
+		const code = "61889 38426 63934 09576 96390 79389 84124 85253 63658 69469 70853 37788 95900 68296 20156 25"
+		b := newBench(t, mode, "Alice")
+		b.fill()
+		b.showVerify(2)
+		p := b.main.content.(*verifyPage)
+		b.settle()
+		p.show(b.contact(2), code, nil)
+		b.compare(fmt.Sprintf("verify-%v", mode))
+		p.tell(0, "")
+		p.tell(2, "The codes differ. It may be that of another contact, or somebody sits between you: don't write anything secret until you know.")
+		p.scroll.ScrollToBottom()
+		b.compare(fmt.Sprintf("verify-differs-%v", mode))
+		b.showVerify(1)
+		p = b.main.content.(*verifyPage)
+		b.settle()
+		p.show(b.contact(1), code, nil)
+		b.resize(smallestWidth, 800)
+		b.compare(fmt.Sprintf("verified-narrow-%v", mode))
+	})
+}
+
+func TestPicturesOfMending(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode theme.Mode) {
+		b := newBench(t, mode, "Alice")
+		b.fill()
+		c := b.open(1)
+		c.items = append(c.items, core.Item{ID: 10, Contact: 1, Kind: chat.KindOutOfSync, Time: noon})
+		c.list.Reset()
+		c.update(b.contact(1))
+		b.compare(fmt.Sprintf("out-of-sync-%v", mode))
+		b.open(7)
+		b.moving[b.key(7)] = &move{cancel: func() {}}
+		b.mended(7)
+		c = b.conversation()
+		c.togglePanel()
+		c.w.main.panel.Objects[0].(*widget.Surface).Content.(*container.Scroll).ScrollToBottom()
+		b.compare(fmt.Sprintf("moving-%v", mode))
+	})
+}
+
+func TestPicturesOfSettings(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode theme.Mode) {
+		b := newBench(t, mode, "Alice")
+		b.notifier, b.opt.Scale = &fakeNotifier{}, func(float32) {}
+		b.fill()
+		b.showAppearance()
+		b.compare(fmt.Sprintf("appearance-%v", mode))
+		b.showNotifications()
+		b.settle()
+		b.compare(fmt.Sprintf("notifications-%v", mode))
+		b.showPrivacy()
+		b.compare(fmt.Sprintf("privacy-%v", mode))
+		if err := b.core.SetLock(t.Context(), "", "open sesame"); err != nil {
+			t.Fatal(err)
+		}
+		b.refill()
+		b.main.content.(*plainPage).scroll.ScrollToBottom()
+		b.compare(fmt.Sprintf("privacy-lock-%v", mode))
+		b.changeLock(false)
+		b.win.Canvas().Unfocus()
+		b.compare(fmt.Sprintf("passphrase-%v", mode))
+		b.win.Canvas().Overlays().Top().(*widget.Dialog).Close()
+		b.changePicture()
+		b.win.Canvas().Unfocus()
+		b.compare(fmt.Sprintf("profile-picture-%v", mode))
+		b.win.Canvas().Overlays().Top().(*widget.Dialog).Close()
+		b.showProfileSettings()
+		b.settle()
+		b.compare(fmt.Sprintf("profile-%v", mode))
+		b.deleteProfile()
+		b.win.Canvas().Unfocus()
+		b.compare(fmt.Sprintf("profile-delete-%v", mode))
+	})
+}
+
+func TestPicturesOfAccents(t *testing.T) {
+	b := newBench(t, theme.Light, "Alice")
+	b.fill()
+	b.open(1)
+	b.setAccent("violet")
+	b.compare("accent-violet-light")
+	b.setMode(theme.Dark)
+	b.setAccent("amber")
+	b.compare("accent-amber-dark")
+}
+
+func TestPicturesOfRouting(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode theme.Mode) {
+		b := newBench(t, mode, "Alice")
+		choice := core.RelayChoice{Kind: core.RelaysOwn, Addresses: []string{
+			"smp://0RehoN-yYMj184Kj6FtZtudnq7PxPIGgSS9U942nEnA=@smp8.simplex.im,beccx4yfxxbvyhqypaavemqurytl6hozr47wfc7uuecacjqdvwpw2xid.onion",
+			"smp://0RehoN-yYMj184Kj6FtZtudnq7PxPIGgSS9U942nEnA=:secret@relay.example.org",
+			"smp://0RehoN-yYMj184Kj6FtZtudnq7PxPIGgSS9U942nEnA=@another.example.org"}}
+		if err := b.profile.SetRelays(t.Context(), choice); err != nil {
+			t.Fatal(err)
+		}
+		b.fill()
+		b.showNetwork()
+		list := b.networkList()
+		list.tests[choice.Addresses[0]] = &relayTest{}
+		list.tests[choice.Addresses[1]] = &relayTest{err: core.ErrRelayPassword}
+		list.tests[choice.Addresses[2]] = &relayTest{cancel: func() {}}
+		list.fill()
+		b.compare(fmt.Sprintf("relays-tested-%v", mode))
+		b.main.content.(*networkPage).scroll.ScrollToBottom()
+		b.compare(fmt.Sprintf("relays-routing-%v", mode))
+		chooseOption(b.Window, "Private routing", "What you write goes to the relay where it waits for the other side.", routings(), core.RouteUnknown,
+			func(context.Context, core.Routing) error { return nil }, func() {})
+		b.win.Canvas().Unfocus()
+		b.compare(fmt.Sprintf("routing-%v", mode))
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"fyne.io/fyne/v2/lang"
 
 	"github.com/sotto-chat/sotto/core"
+	"github.com/sotto-chat/sotto/store/vault"
 	"github.com/sotto-chat/sotto/ui/theme"
 	"github.com/sotto-chat/sotto/ui/widget"
 )
@@ -55,7 +56,12 @@ func (w *Window) addProfile() {
 		complain("")
 		button.Disable()
 		n := core.NewProfile{Name: strings.TrimSpace(name.Text), Relays: relays.choice(), Passphrase: secret}
-		apart(w, func(ctx context.Context) (*core.Profile, error) { return w.core.CreateProfile(ctx, n) }, func(p *core.Profile, err error) {
+		apart(w, func(ctx context.Context) (*core.Profile, error) {
+			if err := w.openRelay(choice.Kind, n.Relays.Kind); err != nil {
+				return nil, err
+			}
+			return w.core.CreateProfile(ctx, n)
+		}, func(p *core.Profile, err error) {
 			button.Enable()
 			if err != nil {
 				complain(sentence(err))
@@ -74,7 +80,11 @@ func (w *Window) addProfile() {
 	}
 	column.Add(passphrase.content)
 	column.Add(problem)
-	column.Add(buttonRow(button))
+	hidden := widget.NewButton(lang.L("Open a hidden one…"), widget.ButtonText, func() {
+		d.Close()
+		w.openHidden()
+	})
+	column.Add(buttonRow(hidden, button))
 	d = newDialog(lang.L("Add a profile"), 520, column)
 	d.ShowOn(w.win.Canvas())
 	w.win.Canvas().Focus(name)
@@ -136,4 +146,131 @@ func (w *Window) unlock(id, passphrase string, done func(error)) {
 			w.useProfile(id)
 		}
 	})
+}
+
+// renameProfile asks for another name of the profile.
+func (w *Window) renameProfile() {
+	p := w.profile
+	entry := widget.NewEntry(lang.L("Your name in this profile"))
+	entry.SetText(p.Name())
+	problem := widget.NewNote(widget.ToneDanger, "")
+	var d *widget.Dialog
+	save := func() {
+		name := strings.TrimSpace(entry.Text)
+		ordered(w, only(func(ctx context.Context) error { return p.Rename(ctx, name) }), func(_ nothing, err error) {
+			if err != nil {
+				problem.Set(widget.ToneDanger, sentence(err))
+				d.Refresh()
+				return
+			}
+			d.Close()
+			if w.profile == p {
+				w.setTitle()
+				w.main.content.changed(nil)
+			}
+		})
+	}
+	entry.OnSubmitted = func(string) { save() }
+	d = newDialog(lang.L("Change your name"), 440, widget.NewColumn(12,
+		widget.NewHint(lang.L("Everybody in this profile who knows you by it gets to know the new name. Those whom you talk with incognito don't.")),
+		entry, problem, buttonRow(widget.NewButton(lang.L("Save"), widget.ButtonPrimary, save))))
+	d.ShowOn(w.win.Canvas())
+	w.win.Canvas().Focus(entry)
+}
+
+// lockProfile locks the profile until its passphrase is typed again.
+func (w *Window) lockProfile() {
+	if w.profile == nil || w.profile.Protection() != vault.Passphrase {
+		return
+	}
+	id := w.profile.ID()
+	w.main.setPage(&simplePage{holder: container.NewStack(widget.NewSurface(theme.ColorBackground, nil))}, pageAlone)
+	ordered(w, only(func(context.Context) error { return w.core.LockProfile(id) }), func(_ nothing, err error) {
+		if err != nil {
+			w.tell(lang.L("Not locked"), sentence(err))
+		}
+		w.forget(id)
+		w.profile = nil // so that it is shown anew
+		w.useProfile(id)
+	})
+}
+
+// deleteProfile asks for the name of the profile and deletes it.
+func (w *Window) deleteProfile() {
+	p := w.profile
+	name := p.Name()
+	entry := widget.NewEntry(name)
+	problem := widget.NewNote(widget.ToneDanger, "")
+	var d *widget.Dialog
+	var button *widget.Button
+	do := func() {
+		if strings.TrimSpace(entry.Text) != strings.TrimSpace(name) || button.Disabled() {
+			return
+		}
+		button.Disable()
+		entry.Disable()
+		button.SetText(lang.L("Deleting…"))
+		d.SetDismissible(false)
+		problem.Set(widget.ToneInfo, lang.L("Relays are asked to delete what waits there. This takes ten seconds at the most."))
+		d.Refresh()
+		apart(w, only(func(ctx context.Context) error { return w.core.DeleteProfile(ctx, p.ID()) }), func(_ nothing, err error) {
+			d.SetDismissible(true)
+			if err != nil {
+				problem.Set(widget.ToneDanger, sentence(err))
+				button.SetText(lang.L("Delete profile"))
+				button.Enable()
+				entry.Enable()
+				d.Refresh()
+				return
+			}
+			d.Close()
+			w.profileDeleted(p.ID())
+		})
+	}
+	button = widget.NewButton(lang.L("Delete profile"), widget.ButtonDanger, do)
+	button.Disable()
+	entry.OnChanged = func(text string) {
+		if strings.TrimSpace(text) == strings.TrimSpace(name) {
+			button.Enable()
+		} else {
+			button.Disable()
+		}
+	}
+	entry.OnSubmitted = func(string) { do() }
+	cancel := widget.NewButton(lang.L("Cancel"), widget.ButtonSecondary, func() { d.Close() })
+	names := map[string]any{"Name": name}
+	consequences := widget.NewColumn(6)
+	for _, text := range []string{
+		lang.L("All conversations of {{.Name}}, its contacts and its address are deleted on this computer.", names),
+		lang.L("Its queues are deleted on the relays: nobody can write to {{.Name}} any more, and nobody is told.", names),
+		lang.L("Nothing of it can be brought back. Copies that others have of your messages stay with them."),
+	} {
+		consequences.Add(container.New(dotLayout{}, newDot(theme.ColorDanger), widget.NewLabel(text, theme.TextBody)))
+	}
+	d = newDialog(lang.L("Delete the profile {{.Name}}?", names), 460, widget.NewColumn(14, consequences,
+		widget.NewHint(lang.L("Type its name, {{.Name}}, if you are sure.", names)), entry, problem, buttonRow(cancel, button)))
+	d.ShowOn(w.win.Canvas())
+	w.win.Canvas().Focus(entry)
+}
+
+// profileDeleted shows another profile in place of one that is gone, or begins anew where there is none.
+func (w *Window) profileDeleted(id string) {
+	w.forget(id)
+	w.profiles = w.core.Profiles()
+	shown := w.profile != nil && w.profile.ID() == id
+	switch {
+	case w.main == nil:
+	case len(w.profiles) == 0:
+		w.main.content.closed()
+		w.profile, w.main = nil, nil
+		w.contacts, w.requests, w.address, w.relays = nil, nil, nil, nil
+		w.showStart()
+	case shown:
+		w.profile = nil
+		current := slices.IndexFunc(w.profiles, func(p core.ProfileInfo) bool { return p.Current })
+		w.useProfile(w.profiles[max(current, 0)].ID)
+		w.main.refreshRail()
+	default:
+		w.main.refreshRail()
+	}
 }

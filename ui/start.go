@@ -24,6 +24,7 @@ type start struct {
 	name        *widget.Entry
 	nameProblem *widget.Note
 	network     *choices
+	torNote     *widget.Note // below the choice of the network
 	relays      *relayChooser
 	passphrase  *passphraseFields
 	problem     *widget.Note
@@ -43,10 +44,16 @@ func (w *Window) showStart() {
 			s.holder.Refresh()
 		}
 	}
-	s.network = newChoices(0, nil,
-		[2]string{lang.L("Directly"), lang.L("Fast. Relays see your network address, and your network sees that you use them.")},
-		[2]string{lang.L("Through Tor"), lang.L("Hides your network address from relays. This version can't do it yet: it comes with a later one.")})
-	s.network.cards[1].Disable()
+	modes := startModes()
+	chosen := 0
+	s.torNote = widget.NewNote(widget.ToneInfo, "")
+	if w.core.TorLocked() || w.core.Tor().Mode == core.TorOnly {
+		chosen = 1
+	}
+	s.network = newChoices(chosen, func(int) { s.showTorNote() }, [2]string{modes[0].name, modes[0].text}, [2]string{modes[1].name, modes[1].text})
+	if w.core.TorLocked() {
+		s.network.cards[0].Disable()
+	}
 	s.relays = newRelayChooser(w, core.RelayChoice{}, s.holder.Refresh)
 	s.passphrase = newPassphraseFields(s.holder.Refresh, s.forward)
 	s.problem = widget.NewNote(widget.ToneDanger, "")
@@ -75,7 +82,8 @@ func (s *start) show(step int) {
 	case 1:
 		title = lang.L("How do you reach the network?")
 		text = lang.L("Messages travel through relays, which pass them on and can't read them.")
-		body, focus = s.network.objects(), s.network.cards[s.network.chosen]
+		s.showTorNote()
+		body, focus = append(s.network.objects(), s.torNote), s.network.cards[s.network.chosen]
 	case 2:
 		title = lang.L("Where do messages wait for you?")
 		text = lang.L("Until you are online, messages for you wait on a relay.")
@@ -100,6 +108,29 @@ func (s *start) show(step int) {
 	s.holder.Objects = []fyne.CanvasObject{container.New(columnLayout{width: startWidth, middle: true}, card)}
 	s.holder.Refresh()
 	s.w.win.Canvas().Focus(focus)
+}
+
+// startModes are the ways to the network at the first start.
+func startModes() []option[core.TorMode] {
+	return []option[core.TorMode]{
+		{core.TorDirect, lang.L("Directly"), lang.L("Fast. Relays see your network address, and your network sees that you use them.")},
+		{core.TorOnly, lang.L("Through Tor"), lang.L("Recommended where the network is watched: relays don't see your network address, and your network sees only that you use Tor. Slower.")},
+	}
+}
+
+// showTorNote tells what there is to know about the way to the network that is chosen.
+func (s *start) showTorNote() {
+	tone, text := widget.ToneInfo, ""
+	switch {
+	case s.network.chosen == 1 && !s.w.core.TorInstalled():
+		tone, text = widget.ToneWarning, lang.L("Tor is not installed on this computer. Install it, on Debian and Ubuntu by: apt install tor. You can go on: messages wait until it is there.")
+	case s.w.core.TorLocked():
+		text = lang.L("This window was started with --tor-only: everything goes through Tor or waits.")
+	case s.network.chosen == 1:
+		text = lang.L("If Tor is blocked where you are, choose bridges on the network page, which is behind the shield.")
+	}
+	s.torNote.Set(tone, text)
+	s.holder.Refresh()
 }
 
 // forward goes to the next step, or makes the profile.
@@ -128,7 +159,15 @@ func (s *start) finish() {
 	}
 	s.setWorking(true)
 	n := core.NewProfile{Name: strings.TrimSpace(s.name.Text), Relays: s.relays.choice(), Passphrase: passphrase}
-	apart(s.w, func(ctx context.Context) (*core.Profile, error) { return s.w.core.CreateProfile(ctx, n) }, func(p *core.Profile, err error) {
+	mode := startModes()[s.network.chosen].value
+	apart(s.w, func(ctx context.Context) (*core.Profile, error) {
+		t := s.w.core.Tor()
+		t.Mode, t.OnionRelay = mode, t.OnionRelay || n.Relays.Kind == core.RelaysThisComputer
+		if err := s.w.core.SetTor(t); err != nil { // before anything connects
+			return nil, err
+		}
+		return s.w.core.CreateProfile(ctx, n)
+	}, func(p *core.Profile, err error) {
 		s.setWorking(false)
 		if err != nil {
 			if isNameError(err) {
@@ -208,7 +247,7 @@ func newRelayChooser(w *Window, choice core.RelayChoice, changed func()) *relayC
 	},
 		[2]string{lang.L("On public relays"), lang.L("Works at once. A few are chosen at random for you. They see queues of padded blocks, not who you are and not a word.")},
 		[2]string{lang.L("On a relay of your own"), lang.L("You depend on nobody else's computer. You need its address.")},
-		[2]string{lang.L("On this computer"), lang.L("For trying things out: only programs on this computer can reach it, and only while this one runs.")})
+		[2]string{lang.L("On this computer"), lang.L("A relay of your own inside Sotto, which contacts reach through Tor by its onion address while Sotto runs. Profiles that share it can be recognised by it as one person's.")})
 	r.own.Hidden = relayKinds[chosen] != core.RelaysOwn
 	if len(w.opt.Relays) > 0 {
 		r.given = widget.NewNote(widget.ToneInfo, lang.L("This window was started with --relay: new queues are made there, whatever is chosen here."))

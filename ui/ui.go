@@ -24,6 +24,7 @@ import (
 	"fyne.io/fyne/v2/lang"
 
 	"github.com/sotto-chat/sotto/core"
+	"github.com/sotto-chat/sotto/ui/desktop"
 	"github.com/sotto-chat/sotto/ui/theme"
 	"github.com/sotto-chat/sotto/ui/widget"
 )
@@ -43,6 +44,24 @@ type Options struct {
 	Relays []string
 	// Clipboard returns the picture in the clipboard, or nil if there is none. It may take a while.
 	Clipboard func() image.Image
+	// Camera gives the pictures of a camera to frame, on a goroutine of its own, until ctx is done. The error wraps
+	// desktop.ErrNoCamera if there is none. Nil if the program was built without.
+	Camera func(ctx context.Context, frame func(image.Image)) error
+
+	// Scale makes everything larger or smaller. It may be nil.
+	Scale func(factor float32)
+	// Notifier and Watch connect to the desktop, see package desktop. Either may be nil.
+	Notifier func(opened func(id string)) (*desktop.Notifier, error)
+	Watch    func(changed func(desktop.Change)) (*desktop.Watcher, error)
+	// Screenshot returns a picture of the screen, see desktop.Screenshot. Nil if there is no way to get one.
+	Screenshot func(ctx context.Context) (image.Image, error)
+
+	// Tray returns the tray of the desktop. It may take a while; the error tells that there is none. It may be nil.
+	Tray func(ctx context.Context) (Tray, error)
+	// Hidden leaves the window away until it is opened from the tray, if there is one.
+	Hidden bool
+	// Autostart starts the program at login; nil if that is not possible.
+	Autostart *desktop.Autostart
 
 	Now func() time.Time // time.Now if nil
 	Do  func(func())     // runs a function on the main goroutine soon; fyne.Do if nil
@@ -67,10 +86,30 @@ type Window struct {
 	profiles []core.ProfileInfo
 	profile  *core.Profile // the one that is shown, nil if there is none that is open
 	contacts []core.Contact
+	requests []core.Request     // newest first
+	address  *core.Address      // nil if profile has none
 	relays   []core.RelayStatus // of profile, as far as it has sessions with them
+	tor      core.TorStatus
 
-	inFront  bool // the window has the keyboard
-	notified map[notice]bool
+	copies      copies   // of files that other programs have opened
+	recent      []string // emoji that were used lately, the latest first
+	thumbs      thumbs
+	pictures    map[string][]byte    // of the profiles, by their id
+	moving      map[contactKey]*move // whose messages are to wait on another relay
+	unverified  map[contactKey]bool  // are being said not to be verified any more
+	codeChanged map[contactKey]bool  // were verified, got another code, and were not verified again
+
+	locked bool // the lock is shown
+
+	idleTimer *time.Timer
+	link      string   // that another start of the program was given while it is locked
+	notifier  notifier // nil if the toolkit shows notifications
+	watcher   *desktop.Watcher
+	tray      Tray       // nil if there is none
+	trayShows *trayState // nil before it shows anything
+	away      bool       // the window is hidden, the program goes on in the tray
+	inFront   bool       // the window has the keyboard
+	notified  map[notice]bool
 
 	root     *fyne.Container // holds the screen that is shown
 	size     fyne.Size
@@ -87,12 +126,18 @@ func New(app fyne.App, win fyne.Window, o Options) *Window {
 	if o.Do == nil {
 		o.Do = fyne.Do
 	}
-	w := &Window{app: app, win: win, core: o.Core, opt: o, notified: make(map[notice]bool)}
+	w := &Window{app: app, win: win, core: o.Core, opt: o, notified: make(map[notice]bool),
+		thumbs: make(thumbs), pictures: make(map[string][]byte),
+		moving: make(map[contactKey]*move), unverified: make(map[contactKey]bool), codeChanged: make(map[contactKey]bool)}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.queue.start()
 
 	look := o.Core.Appearance()
 	w.theme = theme.New(theme.ParseMode(look.Theme))
+	w.theme.SetAccent(theme.Accent(look.Accent))
+	if o.Scale != nil && look.Scale > 0 {
+		o.Scale(look.Scale)
+	}
 	app.Settings().SetTheme(w.theme)
 
 	events, unlisten := o.Core.Subscribe(1024)
@@ -108,21 +153,22 @@ func New(app fyne.App, win fyne.Window, o Options) *Window {
 	w.addShortcuts(win.Canvas())
 	app.Lifecycle().SetOnEnteredForeground(func() { w.setInFront(true) })
 	app.Lifecycle().SetOnExitedForeground(func() { w.setInFront(false) })
-	w.inFront = true
+	w.inFront, w.away = !o.Hidden, o.Hidden
 
-	w.profiles = o.Core.Profiles()
-	if len(w.profiles) == 0 {
-		w.showStart()
-	} else {
-		w.showMain()
-	}
+	w.tor = o.Core.TorStatus()
+	w.lockChanged()
+	w.watchIdle()
+	w.connectDesktop()
 
 	size := fyne.NewSize(max(look.Width, smallestWidth), max(look.Height, smallestHeight))
 	if look.Width <= 0 || look.Height <= 0 {
 		size = fyne.NewSize(firstWidth, firstHeight)
 	}
 	win.Resize(size)
-	win.Show()
+	if !w.away {
+		win.Show()
+	}
+	w.connectTray()
 	return w
 }
 
@@ -131,6 +177,13 @@ func (w *Window) Close() {
 	w.closed()
 	w.queue.stop()
 	w.tasks.Wait()
+	_ = w.copies.wipe() // nobody is there to be told any more
+	if w.notifier != nil {
+		_ = w.notifier.Close()
+	}
+	if w.watcher != nil {
+		_ = w.watcher.Close()
+	}
 }
 
 // closed keeps what was typed and the size of the window, and lets nothing more reach the window.
@@ -143,6 +196,7 @@ func (w *Window) closed() {
 			look.Width, look.Height = w.size.Width, w.size.Height
 			_ = w.core.SetAppearance(look) // if it can't be kept, the size is that of the time before
 		}
+		w.idleTimer.Stop()
 		w.unlisten()
 		w.cancel()
 	})

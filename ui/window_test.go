@@ -59,7 +59,7 @@ func friends(t *testing.T) (alice, bob *bench) {
 	bob = newBench(t, theme.Light, "Bob")
 	bob.newConversation(alice.adder.invitation.Link)
 	bob.wait("the plan", func() bool { return len(bob.adder.plan.Objects) > 0 })
-	bob.adder.connect(bob.adder.entry.Text)
+	bob.adder.next()
 	connected := func(b *bench, name string) bool {
 		c, ok := b.main.content.(*conversation)
 		return ok && c.composer.Visible() && b.contact(c.id) != nil && b.contact(c.id).Name == name
@@ -121,7 +121,7 @@ func TestDraftIsKept(t *testing.T) {
 	c.composer.SetText("half a sent")
 	alice.main.back()
 	alice.wait("the draft", func() bool { return alice.contact(c.id).Draft == "half a sent" })
-	row := alice.main.row(alice.main.openRow() + 1)
+	row := alice.main.row(0)
 	if !row.Draft || row.Preview != "half a sent" {
 		t.Errorf("the list shows %+v", row)
 	}
@@ -191,8 +191,8 @@ func TestInvitationIsShownAgainAndDeleted(t *testing.T) {
 	b.wait("the invitation", func() bool { return b.adder.invitation != nil })
 	link := b.adder.invitation.Link
 	b.adder.dialog.Close()
-	b.wait("its row", func() bool { return len(b.main.shown) == 1 })
-	b.openContact(b.main.shown[0].ID)
+	b.wait("its row", func() bool { return len(b.main.rows) == 1 })
+	b.openContact(b.main.rows[0].contact.ID)
 	if _, ok := b.main.content.(*invitationPage); !ok {
 		t.Fatalf("a %T is shown", b.main.content)
 	}
@@ -200,7 +200,7 @@ func TestInvitationIsShownAgainAndDeleted(t *testing.T) {
 		t.Error("the row has another link")
 	}
 	ordered(b.Window, only(func(ctx context.Context) error { return b.profile.DeleteContact(ctx, b.contacts[0].ID) }), nil)
-	b.wait("it is gone", func() bool { return len(b.main.shown) == 0 })
+	b.wait("it is gone", func() bool { return len(b.main.rows) == 0 })
 	if _, ok := b.main.content.(*simplePage); !ok {
 		t.Errorf("a %T is shown", b.main.content)
 	}
@@ -214,7 +214,9 @@ func TestUnusedInvitationIsDiscarded(t *testing.T) {
 	b.newConversation("")
 	b.wait("the invitation", func() bool { return b.adder.invitation != nil && len(b.contacts) == 1 })
 	b.adder.tabs.Select(tabPaste)
-	b.adder.connect(other.adder.invitation.Link)
+	b.adder.entry.SetText(other.adder.invitation.Link)
+	b.wait("the plan", func() bool { return b.adder.next != nil })
+	b.adder.next()
 	b.wait("only the contact is left", func() bool { return len(b.contacts) == 1 && b.contacts[0].State != chat.ContactInvited })
 }
 
@@ -327,8 +329,12 @@ func TestFirstStart(t *testing.T) {
 	s.name.SetText("Alice")
 	s.forward()
 	s.network.choose(1)
-	if s.network.chosen != 0 {
-		t.Error("what this version can't do can be chosen")
+	if s.torNote.Hidden {
+		t.Error("nobody is told that Tor is not installed")
+	}
+	s.network.choose(0)
+	if !s.torNote.Hidden {
+		t.Error("the missing Tor is told where it is not needed")
 	}
 	s.forward()
 	s.relays.choices.choose(1)
@@ -445,8 +451,8 @@ func TestKeys(t *testing.T) {
 		t.Error("Ctrl+K does not lead to the search field")
 	}
 	b.main.search.Entry.SetText("em")
-	if len(b.main.shown) != 1 || b.main.shown[0].Name != "Emil" {
-		t.Errorf("the search finds %d", len(b.main.shown))
+	if len(b.main.rows) != 1 || b.main.rows[0].contact.Name != "Emil" {
+		t.Errorf("the search finds %d", len(b.main.rows))
 	}
 	b.main.search.Entry.SetText("")
 	b.press(fyne.KeyComma, fyne.KeyModifierShortcutDefault)
@@ -545,17 +551,26 @@ func TestListTime(t *testing.T) {
 	}
 }
 
-func TestLinkSpans(t *testing.T) {
-	text := "see https://example.org/a?b=c. And (http://example.org) or simplex:/invitation#x!"
-	var got []string
-	for _, s := range linkSpans(text) {
-		if text[s.Start:s.End] != s.Link {
-			t.Errorf("the span of %q is on %q", s.Link, text[s.Start:s.End])
-		}
-		got = append(got, s.Link)
+func TestStyled(t *testing.T) {
+	s := styled("see *this* https://example.org/a?b=c and #hunter2#")
+	if want := "see this https://example.org/a?b=c and hunter2"; s.text != want {
+		t.Errorf("%q is shown", s.text)
 	}
-	if want := "https://example.org/a?b=c http://example.org simplex:/invitation#x"; strings.Join(got, " ") != want {
-		t.Errorf("links %q", got)
+	var parts []string
+	for _, span := range s.spans {
+		parts = append(parts, s.text[span.Start:span.End])
+	}
+	if got := strings.Join(parts, "|"); got != "this|https://example.org/a?b=c|hunter2" || !s.spans[0].Bold || s.spans[1].Link == "" || !s.spans[2].Secret {
+		t.Errorf("the parts are %q", got)
+	}
+	if got := s.found([][2]int{{5, 9}, {0, 6}}); len(got) != 3 || s.text[got[0][0]:got[0][1]] != "this" || s.text[got[2][0]:got[2][1]] != "t" {
+		t.Errorf("found is %v", got)
+	}
+	if got := plainText("the key is #hunter2#"); got != "the key is •••" {
+		t.Errorf("a list shows %q", got)
+	}
+	if s = styled("simplex:/invitation#/?v=2-7&smp=" + strings.Repeat("x", 100)); s.text != "Link for connecting" || len(s.spans) != 1 || s.spans[0].Link == "" {
+		t.Errorf("a long link is shown as %q", s.text)
 	}
 }
 
@@ -563,6 +578,7 @@ func TestLinkSpans(t *testing.T) {
 func TestSentences(t *testing.T) {
 	for _, err := range []error{core.ErrNotLink, core.ErrDamagedLink, core.ErrNewerLink, core.ErrOwnLink, core.ErrNoContact, core.ErrNotConnected,
 		core.ErrName, core.ErrWrongPassphrase, core.ErrLocked, core.ErrInUse, core.ErrNoRelays, core.ErrRelayAddress, core.ErrRelayPort,
+		core.ErrNoRequest, core.ErrNoAddress, core.ErrAddressExists, core.ErrNoPassphrase, core.ErrNoProfile, core.ErrRelayPassword, core.ErrNetwork,
 		core.ErrNewerDatabase, qr.ErrNoCode, qr.ErrPicture, qr.ErrTooLarge, context.DeadlineExceeded, &core.DialError{}, &core.LinkKindError{},
 		&core.MessageTooLongError{Size: 3, Limit: 2}} {
 		if s := sentence(err); s == "" || strings.HasPrefix(s, "This did not work") || !strings.HasSuffix(s, ".") {

@@ -3,21 +3,27 @@ package ui
 import (
 	"context"
 	"errors"
+	"io/fs"
 
 	"fyne.io/fyne/v2/lang"
 
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/core/chat"
+	"github.com/sotto-chat/sotto/core/picture"
 	"github.com/sotto-chat/sotto/store/vault"
+	"github.com/sotto-chat/sotto/ui/desktop"
 	"github.com/sotto-chat/sotto/ui/qr"
 )
 
 // sentence tells a person what went wrong and what to do about it.
 func sentence(err error) string {
 	var (
-		kind *core.LinkKindError
-		long *core.MessageTooLongError
-		dial *core.DialError
+		kind  *core.LinkKindError
+		long  *core.MessageTooLongError
+		large *core.PictureTooLargeError
+		dial  *core.DialError
+		tor   *core.TorProblem
+		line  *core.TorBridgeError
 	)
 	switch {
 	case err == nil:
@@ -46,11 +52,17 @@ func sentence(err error) string {
 		return lang.L("There is neither a link nor a picture in the clipboard. Copy one of them first.")
 	case errors.Is(err, errNoFile):
 		return lang.L("This file can't be opened. Choose another one.")
+	case errors.Is(err, desktop.ErrCanceled):
+		return lang.L("The screen was not shown to Sotto.")
+	case errors.Is(err, desktop.ErrUnavailable):
+		return lang.L("This desktop does not let programs do that.")
+	case errors.Is(err, desktop.ErrNoCamera):
+		return lang.L("There is no camera, or another program uses it. Connect one, or read a picture instead.")
 	case errors.Is(err, qr.ErrNoCode):
 		return lang.L("There is no QR code in this picture that can be read. Try a sharper picture, taken from the front.")
-	case errors.Is(err, qr.ErrPicture):
+	case errors.Is(err, qr.ErrPicture), errors.Is(err, picture.ErrFormat):
 		return lang.L("This file is not a picture. PNG, JPEG, GIF and WebP can be read.")
-	case errors.Is(err, qr.ErrTooLarge):
+	case errors.Is(err, qr.ErrTooLarge), errors.Is(err, picture.ErrTooLarge):
 		return lang.L("This picture is too large. Cut out the part with the code and try again.")
 
 	// Messages.
@@ -59,16 +71,59 @@ func sentence(err error) string {
 			map[string]any{"Percent": max(1, (long.Size-long.Limit)*100/max(long.Limit, 1))})
 	case errors.Is(err, core.ErrNotConnected):
 		return lang.L("You are not connected with this contact, so nothing can be sent.")
-	case errors.Is(err, core.ErrNoContact), errors.Is(err, core.ErrNoItem):
+	case errors.Is(err, core.ErrNoContact), errors.Is(err, core.ErrNoItem), errors.Is(err, core.ErrNoRequest):
 		return lang.L("This was deleted in the meantime.")
 
+	case errors.Is(err, core.ErrTooOld):
+		return lang.L("Messages can be changed and taken back for a day only.")
+	case errors.Is(err, core.ErrNotEditable), errors.Is(err, core.ErrNotOwn), errors.Is(err, core.ErrNotLive):
+		return lang.L("This message can't be changed.")
+	case errors.Is(err, core.ErrNotForwardable):
+		return lang.L("This message can't be forwarded.")
+	case errors.Is(err, core.ErrTooManyReactions):
+		return lang.L("There can be three of your reactions under a message. Take one back first.")
+	case errors.Is(err, core.ErrEmoji):
+		return lang.L("Other programs of the network don't know this emoji as a reaction.")
+	case errors.Is(err, core.ErrNotAllowed):
+		return lang.L("This contact does not allow that.")
+	case errors.Is(err, core.ErrPreference):
+		return lang.L("This can't be set like that.")
+
+	// Files.
+	case errors.Is(err, core.ErrFileTooLarge):
+		return lang.L("This file is too large. Files can have up to {{.Size}}.", map[string]any{"Size": byteSize(core.MaxFile)})
+	case errors.Is(err, core.ErrDiskFull):
+		return lang.L("The disk is full. Make room and try again.")
+	case errors.Is(err, core.ErrNotHere):
+		return lang.L("This file was not received yet.")
+	case errors.Is(err, core.ErrNotRegular):
+		return lang.L("Only files can be sent. Make an archive of a folder first.")
+	case errors.Is(err, core.ErrFileState), errors.Is(err, core.ErrNoFile):
+		return lang.L("This is not possible with this file now.")
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		return lang.L("This file can't be opened. Choose another one.")
+
+	// The address.
+	case errors.Is(err, core.ErrNoAddress):
+		return lang.L("There is no address any more. Make a new one.")
+	case errors.Is(err, core.ErrAddressExists):
+		return lang.L("There is an address already. Use it, or delete it first.")
+
 	// Profiles.
+	case errors.As(err, &large):
+		return lang.L("This picture can't be made small enough. Choose another one.")
 	case errors.Is(err, core.ErrName):
 		return lang.L("This name can't be used. Choose one with at least one letter, without line breaks, and not very long.")
 	case errors.Is(err, core.ErrWrongPassphrase):
 		return lang.L("This is not the passphrase. Check capital letters and the keyboard layout, and try again.")
 	case errors.Is(err, core.ErrLocked):
 		return lang.L("This profile needs its passphrase.")
+	case errors.Is(err, core.ErrPassphraseUsed):
+		return lang.L("This passphrase can't be used here. Choose another one.")
+	case errors.Is(err, core.ErrNoPassphrase):
+		return lang.L("Without a passphrase it can't be locked. Set one first.")
+	case errors.Is(err, core.ErrNoProfile):
+		return lang.L("This profile was deleted.")
 	case errors.Is(err, core.ErrInUse):
 		return lang.L("Another running Sotto uses this folder. Close its window first.")
 	case errors.Is(err, vault.ErrKeyringEntryMissing):
@@ -85,6 +140,28 @@ func sentence(err error) string {
 		return lang.L("Enter the address of your relay.")
 	case errors.Is(err, core.ErrRelayAddress):
 		return lang.L("This is not the address of a relay. It looks like smp://fingerprint@host and was shown when the relay was set up.")
+	case errors.Is(err, core.ErrRelayPassword):
+		return lang.L("The relay wants a password, or another one than this. Ask who runs it for the full address.")
+	case errors.Is(err, core.ErrNetwork):
+		return lang.L("There is no such choice of private routing.")
+	// Tor.
+	case errors.As(err, &line):
+		return lang.L("Line {{.Line}} is not that of a bridge. It looks like: obfs4 192.0.2.1:443 0123…CDEF cert=… iat-mode=0", map[string]any{"Line": line.Line})
+	case errors.Is(err, core.ErrTorBridge):
+		return lang.L("One of the lines is not that of a bridge. Copy it again as a whole.")
+	case errors.Is(err, core.ErrTorUpstream):
+		return lang.L("This is not the address of a proxy. It looks like socks5://127.0.0.1:1080 or http://name:password@192.0.2.1:3128.")
+	case errors.Is(err, core.ErrTorExisting):
+		return lang.L("This is not the address of a running Tor. It looks like 127.0.0.1:9050 or /run/tor/socks.")
+	case errors.Is(err, core.ErrTorOnly):
+		return lang.L("This window was started for Tor only. That can't be changed until it is closed.")
+	case errors.Is(err, core.ErrTorControl):
+		return lang.L("This needs a Tor that Sotto can control: give its control address on the page about Tor.")
+	case errors.As(err, &tor):
+		return torProblem(tor)
+	case errors.Is(err, core.ErrTorNotReady):
+		return lang.L("Tor is not connected yet. Wait a moment, or see on the network page what keeps it.")
+
 	case errors.Is(err, core.ErrRelayPort):
 		return lang.L("Another program uses the port of the relay on this computer. Close that program and try again.")
 	case errors.As(err, &dial):
@@ -118,7 +195,7 @@ func dialSentence(e *core.DialError) string {
 	case core.DialTLS:
 		return lang.L("No secure connection to the relay came about: something in between may be blocking it.")
 	case core.DialOnion:
-		return lang.L("This relay can be reached through Tor only, which this version does not have yet.")
+		return lang.L("This relay can be reached through Tor only. Choose on the network page what goes through Tor.")
 	case core.DialTimeout:
 		return lang.L("The relay did not answer in time. Check the connection to the internet and try again.")
 	default:
@@ -167,6 +244,8 @@ func (w *Window) contactName(c *core.Contact) string {
 	switch {
 	case c.Alias != "":
 		return c.Alias
+	case c.State == chat.ContactNotes:
+		return lang.L("Notes to myself")
 	case c.State == chat.ContactInvited:
 		return lang.L("Invitation of {{.Date}}", map[string]any{"Date": shortDate(c.Active.In(w.zone()))})
 	case c.Name != "":
@@ -178,57 +257,6 @@ func (w *Window) contactName(c *core.Contact) string {
 	default:
 		return lang.L("Unnamed")
 	}
-}
-
-// itemText is the text of an item as the window shows it.
-func itemText(i *core.Item, name string) string {
-	count := map[string]any{"Count": i.Count, "Name": name, "Text": i.Text}
-	switch i.Kind {
-	case chat.KindText:
-		return i.Text
-	case chat.KindMissing:
-		return lang.N("{{.Count}} messages did not arrive.", int(i.Count), count)
-	case chat.KindIntegrity:
-		return lang.L("A message arrived out of its order.")
-	case chat.KindUnreadable:
-		return lang.N("{{.Count}} messages could not be decrypted.", int(i.Count), count)
-	case chat.KindMalformed:
-		return lang.N("{{.Count}} messages could not be understood.", int(i.Count), count)
-	case chat.KindRenamed:
-		return lang.L("This contact is now called {{.Text}}.", count)
-	case chat.KindLeft:
-		return lang.L("{{.Name}} has deleted this conversation.", count)
-	case chat.KindOutOfSync:
-		return lang.L("Messages can't be decrypted any more: the encryption has to be synchronized again.")
-	case chat.KindSyncing:
-		return lang.L("New keys were sent to synchronize the encryption.")
-	case chat.KindSynced:
-		return lang.L("The encryption is in order again, with new keys.")
-	case chat.KindMoved:
-		return lang.L("Messages for you wait on another relay now.")
-	case chat.KindPeerMoved:
-		return lang.L("Messages for {{.Name}} wait on another relay now.", count)
-	}
-	what := lang.L("This message can't be shown by this version yet.")
-	switch i.Content {
-	case "image":
-		what = lang.L("A picture, which this version can't show yet.")
-	case "video":
-		what = lang.L("A video, which this version can't show yet.")
-	case "voice":
-		what = lang.L("A voice message, which this version can't play yet.")
-	case "file":
-		what = lang.L("A file, which this version can't receive yet.")
-	}
-	if i.Text != "" {
-		what += "\n" + i.Text
-	}
-	return what
-}
-
-// notice tells whether an item is a line about the conversation rather than a message.
-func isNotice(i *core.Item) bool {
-	return i.Kind != chat.KindText && i.Kind != chat.KindUnsupported
 }
 
 // Errors of reading codes that are made here.

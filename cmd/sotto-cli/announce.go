@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/core/chat"
@@ -22,7 +23,8 @@ type announced struct {
 	profile  *core.Profile
 	mark     mark
 	contacts map[int64]core.ContactState
-	sent     map[int64]bool // messages that were told to be sent, and not yet to be delivered
+	files    map[int64]core.FileState // that were told
+	sent     map[int64]bool           // messages that were told to be sent, and not yet to be delivered
 	relays   map[string]core.RelayState
 }
 
@@ -59,15 +61,46 @@ func (a *announcer) tell(ctx context.Context, e core.Event) {
 		a.resync(ctx)
 		return
 	}
+	switch c := e.Change.(type) {
+	case core.ProfileDeleted:
+		delete(a.profiles, e.Profile) // a hidden one may be opened again
+		return
+	case core.LockChanged:
+		a.profiles = make(map[string]*announced)
+		a.write(object{"event": "lock", "locked": c.Locked})
+		if !c.Locked {
+			a.resync(ctx)
+		}
+		return
+	case core.TorChanged:
+		o := torObject(c.Tor)
+		o["event"] = "tor"
+		a.write(o)
+		return
+	case core.LinkOpened:
+		a.write(object{"event": "link", "link": c.Text})
+		return
+	case core.ProfileChanged:
+		if c.Profile.Locked {
+			delete(a.profiles, e.Profile)
+			return
+		}
+	}
 	p, err := a.of(ctx, e.Profile)
 	if err == nil && p != nil {
 		switch c := e.Change.(type) {
 		case core.ItemAdded, core.ItemChanged:
 			err = a.tellItems(ctx, p)
+		case core.ItemsRemoved:
+			if err = a.tellItems(ctx, p); err == nil { // what they were comes before
+				a.write(object{"event": "messages.removed", "profile": e.Profile, "contact": c.Contact, "messages": c.Items})
+			}
 		case core.ContactChanged:
 			err = a.tellContact(ctx, p, c.Contact.ID)
 		case core.RequestAdded:
 			err = a.tellRequests(ctx, p)
+		case core.FileProgress:
+			a.tellProgress(p, c)
 		case core.RelayChanged:
 			a.tellRelay(p, c.Relay)
 		}
@@ -121,7 +154,7 @@ func (a *announcer) of(ctx context.Context, id string) (*announced, error) {
 	if profile == nil {
 		return nil, nil
 	}
-	p := &announced{profile: profile, contacts: make(map[int64]core.ContactState), sent: make(map[int64]bool), relays: make(map[string]core.RelayState)}
+	p := &announced{profile: profile, contacts: make(map[int64]core.ContactState), sent: make(map[int64]bool), files: make(map[int64]core.FileState), relays: make(map[string]core.RelayState)}
 	b, err := profile.Announced(ctx)
 	if err != nil {
 		return nil, err
@@ -187,53 +220,94 @@ func (a *announcer) tellItems(ctx context.Context, p *announced) error {
 	}
 }
 
-// tellItem tells what became of a message, if there is something to tell.
+// tellItem tells what became of a message since the last look, if there is something to tell.
 func (a *announcer) tellItem(ctx context.Context, p *announced, i core.Item) (told bool, err error) {
-	o := object{"profile": p.profile.ID(), "contact": i.Contact, "message": i.ID}
-	event := func(name string) {
-		o["event"] = name
+	contact, err := p.profile.Contact(ctx, i.Contact)
+	if errors.Is(err, core.ErrNoContact) {
+		return false, nil // deleted meanwhile
+	} else if err != nil {
+		return false, err
+	}
+	added, stated := i.Added > p.mark.Change, i.Stated > p.mark.Change
+	event := func(name string, o object) {
+		o["event"], o["profile"] = name, p.profile.ID()
 		a.write(o)
+		told = true
+	}
+	about := func() object { return object{"contact": i.Contact, "message": i.ID} }
+	full := func() object {
+		o := messageObject(i)
+		o["own"], o["state"], o["from"] = i.Own, i.State, p.profile.Name()
+		if !i.Own {
+			o["from"] = shownName(contact)
+		}
+		return o
+	}
+	stateOnly := !added && i.File != nil && p.files[i.ID] != i.File.State // which message.changed need not repeat
+	if i.Own || !added {
+		a.tellFile(p, i, event)
 	}
 	switch {
-	case i.State == chat.StateSent:
-		event("sent")
+	case !i.Kind.IsMessage():
+		if added || i.Count > 0 {
+			a.tellNotice(i, event)
+		}
+		return told, nil
+	case added && !i.Own:
+		event("message", full())
+		a.tellFile(p, i, event)
+		return told, nil
+	case stated && i.State == chat.StateSent:
+		event("sent", about())
 		p.sent[i.ID] = true
-	case i.State == chat.StateDelivered:
+	case stated && i.State == chat.StateDelivered:
 		if !p.sent[i.ID] {
-			event("sent") // both happened since the last look
+			event("sent", about()) // both happened since the last look
 		}
-		event("delivered")
+		event("delivered", about())
 		delete(p.sent, i.ID)
-	case i.State == chat.StateFailed:
+	case stated && i.State == chat.StateFailed:
+		o := about()
 		o["failure"], o["error"] = i.Failure, "the message could not be sent: "+string(i.Failure)
-		event("error")
-	case i.State != chat.StateReceived:
-		return false, nil
-	case i.Kind == chat.KindText || i.Kind == chat.KindUnsupported:
-		contact, err := p.profile.Contact(ctx, i.Contact)
-		if err != nil {
-			return false, err
+		event("error", o)
+	}
+	if !added && i.Touched > p.mark.Change && !stateOnly {
+		event("message.changed", full())
+	}
+	return told, nil
+}
+
+// tellNotice tells a line about a conversation.
+func (a *announcer) tellNotice(i core.Item, event func(name string, o object)) {
+	o := object{"contact": i.Contact, "kind": i.Kind}
+	switch i.Kind {
+	case chat.KindRenamed:
+	case chat.KindMoved, chat.KindPeerMoved, chat.KindSyncing, chat.KindSynced, chat.KindPicture, chat.KindCall:
+		if i.Content != "" {
+			o["content"] = i.Content
 		}
-		o = messageObject(i)
-		o["profile"], o["from"] = p.profile.ID(), shownName(contact)
-		event("message")
-	case i.Kind == chat.KindRenamed:
-		return false, nil
-	case i.Kind == chat.KindMoved, i.Kind == chat.KindPeerMoved, i.Kind == chat.KindSyncing, i.Kind == chat.KindSynced:
-		o = object{"profile": p.profile.ID(), "contact": i.Contact, "kind": i.Kind}
-		event("notice")
-	case i.Kind == chat.KindOutOfSync:
-		o["kind"], o["error"] = i.Kind, "the encryption has to be synchronized again: resync"
-		event("error")
-	case i.Kind == chat.KindLeft:
-		o["error"] = "the contact has deleted the conversation"
-		event("error")
+		event("notice", o)
+	case chat.KindProfile:
+		o["text"] = i.Text
+		event("notice", o)
+	case chat.KindFeature:
+		o["feature"], o["who"], o["own"] = i.Text, i.Content, i.Own
+		event("notice", o)
+	case chat.KindDisappearing:
+		o["seconds"], o["offer"], o["own"] = int64(i.TTL/time.Second), i.Content == chat.Offer, i.Own
+		event("notice", o)
+	case chat.KindOutOfSync:
+		o["error"] = "the encryption has to be synchronized again: resync"
+		event("error", o)
+	case chat.KindLeft:
+		o["message"], o["error"] = i.ID, "the contact has deleted the conversation"
+		delete(o, "kind")
+		event("error", o)
 	default:
 		o = messageObject(i)
-		o["profile"], o["error"] = p.profile.ID(), fmt.Sprintf("%d messages are %s", i.Count, i.Kind)
-		event("error")
+		o["error"] = fmt.Sprintf("%d messages are %s", i.Count, i.Kind)
+		event("error", o)
 	}
-	return true, nil
 }
 
 // tellContact tells how far a connection has come, if that was not told yet.

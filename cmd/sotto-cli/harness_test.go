@@ -51,6 +51,7 @@ func buildAndRun(m *testing.M) (code int, err error) {
 type child struct {
 	t      *testing.T
 	args   []string
+	where  func(start func() error) error // starts it elsewhere, if it is not nil
 	cmd    *exec.Cmd
 	in     io.WriteCloser
 	lines  chan object
@@ -78,7 +79,11 @@ func (c *child) start() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if err := c.cmd.Start(); err != nil {
+	where := c.where
+	if where == nil {
+		where = func(start func() error) error { return start() }
+	}
+	if err := where(c.cmd.Start); err != nil {
 		c.t.Fatal(err)
 	}
 	// All that is written before a kill is read.
@@ -161,8 +166,8 @@ func (c *child) do(o object) object {
 	return a
 }
 
-// try executes a command and returns its answer.
-func (c *child) try(o object) object {
+// send gives a command without waiting for its answer.
+func (c *child) send(o object) {
 	c.t.Helper()
 	c.next++
 	o["id"] = c.next
@@ -173,6 +178,12 @@ func (c *child) try(o object) object {
 	if _, err := c.in.Write(append(b, '\n')); err != nil {
 		c.t.Fatal(err)
 	}
+}
+
+// try executes a command and returns its answer.
+func (c *child) try(o object) object {
+	c.t.Helper()
+	c.send(o)
 	deadline := time.After(patience)
 	for {
 		if a := c.read(deadline); a != nil && a["id"] == float64(c.next) {

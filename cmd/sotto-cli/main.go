@@ -2,9 +2,10 @@
 //
 //	sotto-cli --data DIR [--relay ADDRESS]... [--passphrase-file FILE] [--keyring]
 //	          [--smp-versions 6-18] [--agent-versions 2-7] [--ratchet-versions 2-3] [--client-versions 1-4] [--pq on|off]
+//	          [--tor-only] [--tor-config FILE] [--tor-binary PATH]
 //
 // DIR is the folder with the profiles, which is made if it is missing. One program at a time can
-// use it. --relay, which can be given several times, names the relays for new queues in place of
+// use it. --relay, which can be given several times, names the relays for new queues (smp://…) and files (xftp://…) in place of
 // what the profiles have chosen; "--relay embedded" is a relay inside this program, on loopback.
 // A profile that is made meanwhile has them as its choice. Without --relay a new profile has
 // public relays. The passphrase, from the first line of FILE or else from the environment variable
@@ -14,6 +15,8 @@
 //
 // The options for versions cap what is spoken with relays (smp) and with contacts (the others), each a range or one
 // number within the one shown, which is the default: with them the program behaves like an older one.
+// With --tor-only nothing leaves but through Tor, whatever commands say. The lines of the file of --tor-config are
+// added to the configuration of the tor that the program runs; that is how a private Tor network is used.
 // --pq off makes new connections without post-quantum encryption.
 //
 // # Commands
@@ -32,11 +35,32 @@
 // long as the profile exists, as are requests; profiles are named by strings. A line has at most 1 MiB. What a command needs, what
 // it can have in [brackets], and what its answer has:
 //
-//	profile.create  name [passphrase] [relays]    profile
-//	    makes a profile; the first one is in use then. relays is a list like that of --relay
-//	profile.list                                  profiles: [{profile, name, current, locked, unread, error}]
+//	profile.create  name [passphrase] [relays] [hidden] profile
+//	    makes a profile; the first one is in use then. relays is a list like that of --relay. With "hidden":true
+//	    it opens with its passphrase alone and shows nowhere while it is closed; it is not in use then
+//	profile.list                                  profiles: [{profile, name, current, locked, unread, hidden, error}]
 //	profile.use     profile [passphrase]          profile, name
 //	    the profile that the following commands are about, also after a restart
+//	profile.rename  name
+//	profile.protect [passphrase] [old]
+//	    gives the profile a passphrase, another one, or none
+//	profile.delete  profile
+//	    deletes a profile, and its queues on their relays as soon as those can be reached
+//	profile.hide    profile passphrase            profile: its new name
+//	profile.show    profile [passphrase]          profile
+//	    makes a hidden profile that is open a visible one
+//	hidden.open     passphrase                    profile, name
+//	    opens the hidden profile with this passphrase, which is in use then
+//	hidden.close
+//	    closes all hidden profiles
+//	lock
+//	    closes all profiles and forgets their keys, until unlock
+//	unlock          passphrase
+//	lock.set        [passphrase] [old] [seconds]
+//	    the passphrase of the program, none if it is empty, and after how many seconds without input a window
+//	    locks it
+//	lock.wipe       passphrase
+//	    sets a passphrase with which unlock deletes everything
 //	invite          [incognito] [long]            link, invitation: the contact that will open the link
 //	    the link is short if the relay keeps the data of links, and full in any case with "long":true. With
 //	    "incognito":true the contact knows the profile by a name that is made up, here and in what follows
@@ -55,7 +79,8 @@
 //	requests                                      requests: [{request, name, text, time}]
 //	accept          request [incognito]           contact
 //	reject          request
-//	contacts                                      contacts: [{contact, name, alias, state, failure, link, unread, active, incognito, verified, receipts}]
+//	contacts                                      contacts: [{contact, name, alias, state, failure, link, unread, active, incognito, verified, receipts, muted, pinned,
+//	                                                  archived, blocked, picture, full_name, description, address, draft, disappearing, disappearing_offer}]
 //	    incognito is the name by which the contact knows the profile if it is another one, verified the time
 //	contact.code    contact                       code
 //	    which is the same on both sides if nobody sits between them
@@ -70,13 +95,70 @@
 //	    when relays of others are reached through one's own, so that they don't see the network address:
 //	    "never", "unprotected" (without a proxy like Tor), "unknown" (relays that are not one's own, as at first) or "always";
 //	    and whether those that can't be reached so are reached directly: "never", "protected" or "allow"
+//	tor             mode
+//	    what goes through Tor: "tor-only" (everything, or nothing at all), "onion-relays" (what goes to relays with an onion
+//	    address) or "direct" (nothing). tor.profile does the same for the profile in use alone; "" is as the program has it
+//	tor.status                                    mode, profile: its mode, state, percent, phase, problem, error, onion, reachable
+//	    state is "off", "starting", "bootstrapping", "ready", "waiting" or "failed"; onion is the address of the
+//	    relay in this program, which others can find if reachable
+//	tor.bridges     [bridges]                     bridges: lines, of which "snowflake" stands for those that everybody uses
+//	tor.settings    [settings]                    settings: {mode, onion_required, onion_relay, isolate, bridges, upstream, socks, control, password}
+//	    changes those that are given: whether only relays with an onion address are used, whether the relay in this program
+//	    gets one (with tor-only it does), whether each queue has a circuit of its own, the proxy that the network needs, such as
+//	    "socks5://192.0.2.1:1080", and a Tor that runs already, by its addresses such as "127.0.0.1:9050"
+//	tor.circuits                                  circuits: [{hops, built, purpose, time}]
+//	tor.new
+//	    makes new circuits
+//	tor.log                                       log: [{time, severity, text}]
 //	contact.delete  contact
-//	    deletes a contact and its messages here
-//	send            contact text                  message
-//	    answered when the message is stored: it will be sent even after a crash
+//	    deletes a contact and its messages here, and tells it
+//	send            contact text [reply] [live]   message
+//	    answered when the message is stored: it will be sent even after a crash. reply is the message that it
+//	    answers; with "live":true it is still being written
+//	send            contact file [caption] [reply] message, file: its number
+//	    sends the file at a path, once a copy is stored
+//	files           [contact] [limit] [before]    files: [{file, contact, message, own, name, size, state, failure, relay, text, done, total, time}]
+//	receive         file [to] [ask]
+//	    receives a file, and puts a copy at the path to, where nothing may be yet; also goes on with one that is paused or has
+//	    failed. With "ask":true it is not received from relays that are not known, which see the network address
+//	pause, cancel: file
+//	files.automatic [size]                        size
+//	    up to which pictures, voice messages and videos are received unasked, from relays that are known
+//	live            message text [done]           message
+//	    the next text of a message that is being written, or with "done":true the last one
+//	edit            message text                  message
+//	delete          message or messages [everyone]
+//	    with "everyone":true own messages are deleted at the contact too, or marked if not both allow full deletion
+//	react           message emoji [on]            message
+//	    one of 👍 👎 😀 😂 😢 ❤ 🚀 ✅; without "on":true it is taken back
+//	forward         message or messages, contact  messages
+//	message.info    message                       written, sent, received, delivered, route, editions: [{text, time}]
+//	    route is how the relay was reached: "own", "proxied", "direct" or "tor"
+//	search          text [contact] [limit] [before] messages: as of history, with ranges: [[start, end]] in bytes of text
+//	    the newest first; all words have to be there, the last letters of which may be missing
+//	draft           contact text
+//	clear           contact
+//	    deletes all messages of a conversation here
+//	mute, pin, archive, block: contact [on]
+//	    what a contact that is blocked sends is dropped
+//	alias           contact name
+//	notes                                         contact: the conversation with oneself
+//	preferences     [contact]                     preferences: [{feature, allow, ttl}], or of a contact [{feature, mine, theirs, me, contact, own}]
+//	    me and contact tell who may use a feature, own whether mine is for this contact alone
+//	preferences.set [contact] feature [allow] [ttl]
+//	    feature is timedMessages, fullDelete, reactions, voice or files, allow "always", "yes" or "no"; without it the preference is
+//	    that of the profile, or the default
+//	disappearing    contact seconds
+//	    after which messages disappear, 0 for never, once the contact allows it
+//	picture         [file]
+//	    the picture of the profile, a JPEG or PNG file of at most 9357 bytes, or none
+//	description     text
+//	    how the profile describes itself
 //	retry           message                       message
 //	    sends a message again that has failed
-//	history         contact [limit] [before]      messages: [{message, contact, own, from, text, kind, state, failure, count, content, edited, time}]
+//	history         contact [limit] [before]      messages: [{message, contact, own, from, text, kind, state, failure, count, content, edited, time,
+//	                                                  reply: {message, text, own, content}, forwarded, live, reactions: [{emoji, own, theirs}], deleted,
+//	                                                  ttl, expires, file: {id, name, size, state}, duration, preview: {url, title, description}}]
 //	    in the order of the conversation: the last ones, 50 if there is no limit, up to 1000,
 //	    of those before the message before
 //	read            contact
@@ -86,8 +168,8 @@
 //	    ends the program, as does the end of the input
 //
 // A contact's state is "invited" (the link was not opened yet), "connecting", "connected",
-// "failed" or "left" (it has deleted the conversation). A message's state is "received", or of one's own
-// "pending", "sent" (the relay has it), "delivered" (the contact has it) or "failed". Its kind is "text",
+// "failed", "left" (it has deleted the conversation) or "notes". A message's state is "received", or of one's own
+// "pending", "sent" (the relay has it), "delivered" (the contact has it), "failed" or "kept" (a note to oneself). Its kind is "text",
 // "unsupported" (something that this version can't show, named by content), or that of a
 // notice: "missing" (count messages were lost), "integrity", "unreadable", "malformed", "renamed"
 // or "left". A failure is "link used", "version", "gone", "expired", "too long", "full", "refused"
@@ -97,9 +179,10 @@
 // # Errors
 //
 // Next to the text, which is for people, an answer can have one of these codes: bad_command,
-// name, no_profile, no_profile_in_use, locked, wrong_passphrase, not_link, damaged_link,
-// network, newer_link, link_kind, own_link, used_link, deleted_link, unknown_relay, business_link, no_contact, no_message,
-// not_connected, not_failed, empty, too_long, no_address, address_exists, no_request, relay_address, relay_port,
+// name, no_profile, no_profile_in_use, locked, app_locked, no_passphrase, passphrase_used, wrong_passphrase, not_link, damaged_link,
+// no_file, not_here, file_too_large, file_state, disk_full, no_file_relay, unknown_relays, network, tor_mode, tor_only, tor_bridge, tor_upstream, tor_existing, tor_control, tor_not_ready, newer_link, link_kind, own_link, used_link, deleted_link, unknown_relay, business_link, no_contact, no_message,
+// not_connected, not_failed, empty, too_long, not_editable, too_old, not_forwardable, not_live, not_own, emoji, too_many_reactions, not_allowed,
+// preference, description, picture_too_large, no_address, address_exists, no_request, relay_address, relay_port,
 // no_relays, timeout, refused.
 //
 // # Events
@@ -110,13 +193,28 @@
 //	{"event":"connected","profile":"…","contact":3,"name":"Bob"}
 //	{"event":"request","profile":"…","request":2,"name":"Carol"}
 //	{"event":"message","profile":"…","contact":3,"message":18,"from":"Bob","text":"hi","kind":"text","time":"…"}
+//	{"event":"message.changed","profile":"…","contact":3,"message":18,"from":"Bob","own":false,"text":"hi!","edited":true,…}
+//	{"event":"file","profile":"…","contact":3,"message":18,"file":18,"state":"downloading","done":65536,"total":262144}
+//	{"event":"messages.removed","profile":"…","contact":3,"messages":[18]}
 //	{"event":"sent","profile":"…","contact":3,"message":17}
 //	{"event":"delivered","profile":"…","contact":3,"message":17}
 //	{"event":"relay","profile":"…","address":"smp://…","state":"connected"}
+//	{"event":"tor","mode":"tor-only","state":"bootstrapping","percent":50,"phase":"directory"}
+//	{"event":"lock","locked":true}
+//	{"event":"link","link":"…"}
 //	{"event":"notice","profile":"…","contact":3,"kind":"moved"}
 //	{"event":"error","profile":"…","contact":3,"message":17,"failure":"gone","error":"…"}
 //
-// A message that the contact edits comes again, with "edited":true. An error is about a contact
+// The state of a file is "offered", "waiting", "uploading", "downloading", "paused", "done", "failed" (with failure: "gone", "damaged",
+// "disk full", "refused", "full", "blocked", "no relay", "not kept", "no contact" or "not possible", and the host of the relay) or
+// "cancelled"; done and total are bytes. With state "done", the failure "not saved" tells that the copy could not be written.
+// A link is what the program was started with a second time, empty if with none.
+// The event message of a reply has "reply":{"message":…,"text":"…"}, and of others forwarded, live and ttl, as in
+// history. message.changed is about a message that was told before, of one's own or not: it was edited or taken back, there
+// is another reaction, it is complete, or its time to disappear is known. A notice has the kind "moved", "peer moved", "syncing",
+// "synced", "feature" (with feature, who: "both", "me", "contact" or "nobody", and own: whether it was changed
+// here), "disappearing" (with seconds, and offer: whether it is only what the contact would like), "picture",
+// "profile" (with text) or "call". An error is about a contact
 // that can't be connected with, about a message that can't be sent, about what is missing from a
 // conversation (with kind and count), about a relay (with address), or about a profile.
 //
@@ -211,6 +309,9 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		flags.Var(&versionsFlag{v.value, v.within}, v.name, fmt.Sprintf("`range` of versions of %s, within %v", v.of, v.within))
 	}
 	pq := flags.String("pq", "on", "post-quantum encryption of new connections, `on or off`")
+	flags.BoolVar(&opt.TorOnly, "tor-only", false, "let nothing leave but through Tor; this can't be undone while the program runs")
+	torConfig := flags.String("tor-config", "", "`file` with lines that are added to Tor's configuration")
+	flags.StringVar(&opt.TorBinary, "tor-binary", "", "`path` of the tor to run")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -226,6 +327,9 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	}
 	if *pq != "on" && *pq != "off" {
 		return fmt.Errorf("--pq %q is neither on nor off", *pq)
+	}
+	if opt.TorConfig, err = core.ReadTorConfig(*torConfig); err != nil {
+		return err
 	}
 	opt.Relays, opt.NoPQ = relays, *pq == "off"
 	if *keyring {

@@ -30,11 +30,28 @@ type command struct {
 	Name       string          `json:"name"`
 	Profile    string          `json:"profile"`
 	Passphrase string          `json:"passphrase"`
+	Old        string          `json:"old"`
+	Hidden     bool            `json:"hidden"`
+	Seconds    int             `json:"seconds"`
 	Relays     []string        `json:"relays"`
 	Link       string          `json:"link"`
 	Contact    int64           `json:"contact"`
 	Message    int64           `json:"message"`
+	Messages   []int64         `json:"messages"`
+	Everyone   bool            `json:"everyone"`
+	Emoji      string          `json:"emoji"`
+	Done       bool            `json:"done"`
+	Feature    core.Feature    `json:"feature"`
+	Allow      core.Allow      `json:"allow"`
+	TTL        int             `json:"ttl"`
+	File       json.RawMessage `json:"file"` // a path, or the number of a file
+	Caption    string          `json:"caption"`
+	To         string          `json:"to"`
+	Ask        bool            `json:"ask"`
+	Size       *int64          `json:"size"`
 	Text       string          `json:"text"`
+	Reply      int64           `json:"reply"`
+	Live       bool            `json:"live"`
 	Limit      int             `json:"limit"`
 	Before     int64           `json:"before"`
 	Request    int64           `json:"request"`
@@ -46,6 +63,9 @@ type command struct {
 	Long       bool            `json:"long"`
 	Routing    core.Routing    `json:"routing"`
 	Fallback   core.Fallback   `json:"fallback"`
+	Mode       core.TorMode    `json:"mode"`
+	Bridges    []string        `json:"bridges"`
+	Settings   json.RawMessage `json:"settings"`
 }
 
 // object is a line of output.
@@ -143,6 +163,12 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 func (s *session) unlock(ctx context.Context) {
 	if s.passphrase == "" {
 		return
+	}
+	if s.core.Locked() {
+		if err := s.core.Unlock(ctx, s.passphrase); err != nil {
+			s.write(object{"event": "error", "error": err.Error()})
+			return
+		}
 	}
 	for _, p := range s.core.Profiles() {
 		if !p.Locked {
@@ -320,7 +346,7 @@ func (s *session) do(ctx context.Context, c command) (object, error) {
 	case "profile.list":
 		list := []object{}
 		for _, p := range s.core.Profiles() {
-			o := object{"profile": p.ID, "name": p.Name, "current": p.Current, "locked": p.Locked, "unread": p.Unread}
+			o := object{"profile": p.ID, "name": p.Name, "current": p.Current, "locked": p.Locked, "unread": p.Unread, "hidden": p.Hidden}
 			if p.Err != nil {
 				o["error"] = p.Err.Error()
 			}
@@ -338,13 +364,26 @@ func (s *session) do(ctx context.Context, c command) (object, error) {
 		}
 		return object{"profile": p.ID(), "name": p.Name()}, s.core.Use(p.ID())
 	}
+	if do, ok := listCommands[c.Cmd]; ok {
+		return do(ctx, s.core, c)
+	}
+	if do, ok := torCommands[c.Cmd]; ok {
+		return do(ctx, s.core, c)
+	}
 	do, ok := profileCommands[c.Cmd]
 	if !ok {
+		do, ok = messageCommands[c.Cmd]
+	}
+	file := fileCommands[c.Cmd]
+	if !ok && file == nil {
 		return nil, fmt.Errorf("%w: there is none called %q", errCommand, c.Cmd)
 	}
 	p, err := s.current()
 	if err != nil {
 		return nil, err
+	}
+	if file != nil {
+		return file(ctx, p, c)
 	}
 	return do(s, ctx, p, c)
 }
@@ -388,18 +427,6 @@ var profileCommands = map[string]func(*session, context.Context, *core.Profile, 
 		}
 		return object{"contacts": list}, err
 	},
-	"send": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
-		item, err := p.Send(ctx, c.Contact, c.Text)
-		return object{"message": item.ID}, err
-	},
-	"retry": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
-		item, err := p.Retry(ctx, c.Message)
-		return object{"message": item.ID}, err
-	},
-	"history": (*session).history,
-	"read": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
-		return nil, p.MarkRead(ctx, c.Contact)
-	},
 	"contact.code": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
 		code, err := p.Code(ctx, c.Contact)
 		return object{"code": code}, err
@@ -434,7 +461,7 @@ var profileCommands = map[string]func(*session, context.Context, *core.Profile, 
 }
 
 func (s *session) create(ctx context.Context, c command) (object, error) {
-	n := core.NewProfile{Name: c.Name, Passphrase: c.Passphrase}
+	n := core.NewProfile{Name: c.Name, Passphrase: c.Passphrase, Hidden: c.Hidden}
 	if n.Passphrase == "" {
 		n.Passphrase = s.passphrase
 	}
@@ -453,31 +480,6 @@ func (s *session) create(ctx context.Context, c command) (object, error) {
 		return nil, err
 	}
 	return object{"profile": p.ID(), "name": p.Name()}, nil
-}
-
-func (s *session) history(ctx context.Context, p *core.Profile, c command) (object, error) {
-	limit := c.Limit
-	if limit <= 0 {
-		limit = defaultLimit
-	}
-	contact, err := p.Contact(ctx, c.Contact)
-	if err != nil {
-		return nil, err
-	}
-	items, err := p.History(ctx, c.Contact, c.Before, limit)
-	if err != nil {
-		return nil, err
-	}
-	list := []object{}
-	for _, i := range items {
-		o := messageObject(i)
-		o["own"], o["state"] = i.Own, i.State
-		if o["from"] = p.Name(); !i.Own {
-			o["from"] = shownName(contact)
-		}
-		list = append(list, o)
-	}
-	return object{"messages": list}, nil
 }
 
 func (s *session) status(_ context.Context, p *core.Profile, _ command) (object, error) {
@@ -544,23 +546,20 @@ func contactObject(c core.Contact) object {
 	if c.Invitation != "" {
 		o["link"] = c.Invitation
 	}
-	return o
-}
-
-// messageObject is what an item has in history and in events.
-func messageObject(i core.Item) object {
-	o := object{"message": i.ID, "contact": i.Contact, "kind": i.Kind, "text": i.Text, "time": i.Time.UTC()}
-	if i.Count != 0 {
-		o["count"] = i.Count
+	for name, on := range map[string]bool{"muted": c.Muted, "pinned": c.Pinned, "archived": c.Archived, "blocked": c.Blocked, "picture": c.Picture != nil} {
+		if on {
+			o[name] = true
+		}
 	}
-	if i.Content != "" {
-		o["content"] = i.Content
+	for name, text := range map[string]string{"full_name": c.FullName, "description": c.Description, "address": c.Address, "draft": c.Draft} {
+		if text != "" {
+			o[name] = text
+		}
 	}
-	if i.Edited {
-		o["edited"] = true
-	}
-	if i.Failure != "" {
-		o["failure"] = i.Failure
+	for name, d := range map[string]time.Duration{"disappearing": c.Disappearing, "disappearing_offer": c.DisappearingOffer} {
+		if d != 0 {
+			o[name] = int64(d / time.Second)
+		}
 	}
 	return o
 }
@@ -570,9 +569,14 @@ func errorCode(err error) string {
 	var tooLong *core.MessageTooLongError
 	var kind *core.LinkKindError
 	var refused *smp.Error
+	var picture *core.PictureTooLargeError
 	switch {
 	case errors.As(err, &tooLong):
 		return "too_long"
+	case errors.As(err, new(*core.UnknownRelaysError)):
+		return "unknown_relays"
+	case errors.As(err, &picture):
+		return "picture_too_large"
 	case errors.As(err, &kind):
 		return "link_kind"
 	case errors.As(err, &refused):
@@ -584,10 +588,26 @@ func errorCode(err error) string {
 	}{
 		{errCommand, "bad_command"},
 		{errNoProfileInUse, "no_profile_in_use"},
+		{core.ErrNoFile, "no_file"},
+		{core.ErrNotHere, "not_here"},
+		{core.ErrFileTooLarge, "file_too_large"},
+		{core.ErrFileState, "file_state"},
+		{core.ErrDiskFull, "disk_full"},
+		{core.ErrNoFileRelay, "no_file_relay"},
 		{core.ErrNetwork, "network"},
+		{core.ErrTorMode, "tor_mode"},
+		{core.ErrTorOnly, "tor_only"},
+		{core.ErrTorBridge, "tor_bridge"},
+		{core.ErrTorUpstream, "tor_upstream"},
+		{core.ErrTorExisting, "tor_existing"},
+		{core.ErrTorControl, "tor_control"},
+		{core.ErrTorNotReady, "tor_not_ready"},
 		{core.ErrName, "name"},
 		{core.ErrNoProfile, "no_profile"},
 		{core.ErrLocked, "locked"},
+		{core.ErrAppLocked, "app_locked"},
+		{core.ErrNoPassphrase, "no_passphrase"},
+		{core.ErrPassphraseUsed, "passphrase_used"},
 		{core.ErrWrongPassphrase, "wrong_passphrase"},
 		{core.ErrNotLink, "not_link"},
 		{core.ErrDamagedLink, "damaged_link"},
@@ -605,6 +625,16 @@ func errorCode(err error) string {
 		{core.ErrNotConnected, "not_connected"},
 		{core.ErrNotFailed, "not_failed"},
 		{core.ErrEmptyMessage, "empty"},
+		{core.ErrNotEditable, "not_editable"},
+		{core.ErrTooOld, "too_old"},
+		{core.ErrNotForwardable, "not_forwardable"},
+		{core.ErrNotLive, "not_live"},
+		{core.ErrNotOwn, "not_own"},
+		{core.ErrEmoji, "emoji"},
+		{core.ErrTooManyReactions, "too_many_reactions"},
+		{core.ErrNotAllowed, "not_allowed"},
+		{core.ErrPreference, "preference"},
+		{core.ErrDescription, "description"},
 		{core.ErrRelayAddress, "relay_address"},
 		{core.ErrRelayPort, "relay_port"},
 		{core.ErrNoRelays, "no_relays"},

@@ -11,13 +11,16 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/sotto-chat/sotto/core/relay"
+	"github.com/sotto-chat/sotto/core/relay/files"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
+	"github.com/sotto-chat/sotto/core/xftp"
 )
 
 // controlFile is the socket in a relay's folder through which its operator controls it.
@@ -33,7 +36,7 @@ const maxControlRequest = 4 << 10
 // A controlRequest is what the operator wants, one line of JSON.
 type controlRequest struct {
 	Command string             `json:"command"` // status, block, unblock or delete
-	Queue   string             `json:"queue,omitempty"`
+	ID      string             `json:"id,omitempty"`
 	Reason  smp.BlockingReason `json:"reason,omitempty"`
 	Notice  *smp.Notice        `json:"notice,omitempty"`
 }
@@ -45,7 +48,7 @@ type controlAnswer struct {
 }
 
 // serveControl listens on the socket of the relay in dir, and serves until ctx is done.
-func serveControl(ctx context.Context, dir string, r *relay.Relay) (wait func(), err error) {
+func serveControl(ctx context.Context, dir string, s *servers) (wait func(), err error) {
 	path := filepath.Join(dir, controlFile)
 	// The relay has locked the folder: a socket that is there is left from a crash.
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -69,14 +72,14 @@ func serveControl(ctx context.Context, dir string, r *relay.Relay) (wait func(),
 			if err != nil {
 				return
 			}
-			work.Go(func() { answerControl(conn, r) })
+			work.Go(func() { answerControl(conn, s) })
 		}
 	})
 	return work.Wait, nil
 }
 
 // answerControl answers one request.
-func answerControl(conn net.Conn, r *relay.Relay) {
+func answerControl(conn net.Conn, s *servers) {
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(controlTimeout))
 	line, err := bufio.NewReader(io.LimitReader(conn, maxControlRequest)).ReadBytes('\n')
@@ -87,24 +90,31 @@ func answerControl(conn net.Conn, r *relay.Relay) {
 	var answer controlAnswer
 	if err := json.Unmarshal(line, &request); err != nil {
 		answer.Error = "the request can't be read"
-	} else if answer.Text, err = execute(r, request); err != nil {
+	} else if answer.Text, err = execute(s, request); err != nil {
 		answer.Error = err.Error()
 	}
 	json.NewEncoder(conn).Encode(answer)
 }
 
-// execute does what the operator wants and returns what to print.
-func execute(r *relay.Relay, q controlRequest) (string, error) {
-	if q.Command == "status" && q.Queue == "" {
+// execute does what the operator wants and returns what to print. Ids of files are shorter than those
+// of queues.
+func execute(s *servers, q controlRequest) (string, error) {
+	if q.Command == "status" && q.ID == "" {
 		var b strings.Builder
-		err := r.WriteMetrics(&b)
+		err := s.WriteMetrics(&b)
 		return b.String(), err
 	}
-	id, err := wire.DecodeBase64(q.Queue)
-	if err != nil || len(id) != smp.IDSize {
-		return "", errors.New("this is not the id of a queue or link: it has 32 characters and stands in a link")
+	id, err := wire.DecodeBase64(q.ID)
+	switch {
+	case err == nil && len(id) == smp.IDSize:
+		return executeQueue(s.messages, smp.ID(id), q)
+	case err == nil && len(id) == xftp.IDSize && s.files != nil:
+		return executeFile(s.files, xftp.ID(id), q)
 	}
-	queue := smp.ID(id)
+	return "", errors.New("this is not the id of a queue, link or file: those of queues and links have 32 characters, those of files 24")
+}
+
+func executeQueue(r *relay.Relay, queue smp.ID, q controlRequest) (string, error) {
 	switch q.Command {
 	case "status":
 		s, err := r.Queue(queue)
@@ -120,6 +130,38 @@ func execute(r *relay.Relay, q controlRequest) (string, error) {
 		return "deleted\n", r.Delete(queue)
 	}
 	return "", fmt.Errorf("there is no command %q", q.Command)
+}
+
+func executeFile(f *files.Server, file xftp.ID, q controlRequest) (string, error) {
+	switch q.Command {
+	case "status":
+		s, err := f.File(file)
+		if err != nil {
+			return "", err
+		}
+		return describeFile(s), nil
+	case "block":
+		return "blocked\n", f.Block(file, smp.Blocking{Reason: q.Reason, Notice: q.Notice})
+	case "unblock":
+		return "", errors.New("a file that was blocked is deleted: that can't be taken back")
+	case "delete":
+		return "deleted\n", f.Delete(file)
+	}
+	return "", fmt.Errorf("there is no command %q", q.Command)
+}
+
+func describeFile(s files.FileStatus) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "kind        piece of a file\nsize        %d\nrecipients  %d\nmade        %s\n", s.Size, s.Recipients, s.Created.Format(time.DateTime))
+	switch {
+	case s.Blocked != nil:
+		fmt.Fprintf(&b, "state       blocked for %s\n", s.Blocked.Reason)
+	case s.Stored:
+		b.WriteString("state       stored\n")
+	default:
+		b.WriteString("state       not yet uploaded\n")
+	}
+	return b.String()
 }
 
 func describe(s relay.QueueStatus) string {
@@ -154,7 +196,7 @@ func control(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	case len(words) == 0 || len(words) > 2:
 		return fmt.Errorf("a command is missing, or there are too many: %w", errUsage)
 	case len(words) == 1 && words[0] != "status":
-		return fmt.Errorf("the id of the queue is missing: %w", errUsage)
+		return fmt.Errorf("the id of the queue or file is missing: %w", errUsage)
 	case words[0] == "block" && reason == "":
 		return fmt.Errorf("--reason is missing, spam or content: %w", errUsage)
 	case words[0] != "block" && (reason != "" || notice != ""):
@@ -162,7 +204,7 @@ func control(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	}
 	request.Command = words[0]
 	if len(words) == 2 {
-		request.Queue = words[1]
+		request.ID = words[1]
 	}
 	if request.Notice, err = parseNotice(notice); err != nil {
 		return err
@@ -175,17 +217,32 @@ func control(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	return err
 }
 
-// parseMixed parses flags between which there are other words, and returns these.
+// parseMixed parses flags between which there are other words, and returns these. An id may begin
+// with a hyphen and is no flag then; ids come last.
 func parseMixed(f *flag.FlagSet, args []string) (words []string, err error) {
+	isID := func(arg string) bool { return strings.HasPrefix(arg, "-") && isID(arg) }
+	var ids []string
+	for _, arg := range args {
+		if isID(arg) {
+			ids = append(ids, arg)
+		}
+	}
+	args = slices.DeleteFunc(slices.Clone(args), isID)
 	for {
 		if f.Parse(args) != nil {
 			return nil, errUsage
 		}
 		if f.NArg() == 0 {
-			return words, nil
+			return append(words, ids...), nil
 		}
 		words, args = append(words, f.Arg(0)), f.Args()[1:]
 	}
+}
+
+// isID tells whether a text is the id of a queue, a link or a file.
+func isID(text string) bool {
+	id, err := wire.DecodeBase64(text)
+	return err == nil && (len(id) == smp.IDSize || len(id) == xftp.IDSize)
 }
 
 // parseNotice reads for how long clients show why a queue is blocked.

@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sotto-chat/sotto/core/relay"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
+	"github.com/sotto-chat/sotto/core/xftp"
 )
 
 // startRelay runs a relay with the command line, and ends it with the test.
@@ -113,10 +115,28 @@ func TestControl(t *testing.T) {
 	}
 }
 
+// TestHyphen checks that an id that begins with hyphens is no flag.
+func TestHyphen(t *testing.T) {
+	for _, size := range []int{smp.IDSize, xftp.IDSize} {
+		for _, first := range []byte{0xfb, 0xf8} { // "--" and "-…"
+			b := make([]byte, size)
+			b[0], b[1] = first, 0xef
+			id := wire.EncodeBase64(b)
+			f := newFlags("control", io.Discard)
+			dir := f.String("data", "", "")
+			reason := f.String("reason", "", "")
+			words, err := parseMixed(f, []string{"--data", "x", "block", id, "--reason=spam"})
+			if err != nil || !slices.Equal(words, []string{"block", id}) || *dir != "x" || *reason != "spam" {
+				t.Errorf("%s: %v, %v", id, words, err)
+			}
+		}
+	}
+}
+
 // TestControlGarbage sends what is no request to the socket.
 func TestControlGarbage(t *testing.T) {
 	dir, _ := startRelay(t)
-	for _, text := range []string{"", "x\n", "{}\n", "null\n", strings.Repeat("x", 2*maxControlRequest) + "\n", `{"command":"status","queue":7}` + "\n"} {
+	for _, text := range []string{"", "x\n", "{}\n", "null\n", strings.Repeat("x", 2*maxControlRequest) + "\n", `{"command":"status","id":7}` + "\n"} {
 		c, err := net.Dial("unix", filepath.Join(dir, controlFile))
 		if err != nil {
 			t.Fatal(err)
@@ -146,7 +166,7 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	wait := serveMetrics(ctx, l, r)
+	wait := serveMetrics(ctx, l, &servers{messages: r})
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for path, want := range map[string]int{"/metrics": http.StatusOK, "/": http.StatusNotFound} {
 		answer, err := client.Get("http://" + l.Addr().String() + path)

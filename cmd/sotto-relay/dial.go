@@ -4,10 +4,10 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/sotto-chat/sotto/core/relay"
-	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/transport"
 	"github.com/sotto-chat/sotto/core/wire"
 )
@@ -27,9 +27,9 @@ const alpn = "smp/1"
 // dial is a relay.DialFunc. It resolves a name itself and connects to the addresses that it
 // has looked at: the name could have another one a moment later.
 func (o *outbound) dial(ctx context.Context, server wire.Server) (relay.BlockConn, error) {
-	host, err := smp.HostPublic.Choose(server.Hosts, o.socks != nil, false)
-	if err != nil {
-		return nil, err
+	host := server.Hosts[0]
+	if i := slices.IndexFunc(server.Hosts, func(h string) bool { return !isOnion(h) }); i >= 0 {
+		host = server.Hosts[i]
 	}
 	port := server.Port
 	if port == "" {

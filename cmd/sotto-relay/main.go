@@ -1,13 +1,13 @@
-// Command sotto-relay is a relay for messages that anyone can run.
+// Command sotto-relay is a relay for messages and files that anyone can run.
 //
-//	sotto-relay init --data DIR [--host HOST]... [--port PORT] [--password PASSWORD]
-//	sotto-relay start --data DIR [--listen ADDRESS]
-//	sotto-relay address --data DIR [--host HOST]...
-//	sotto-relay control --data DIR status|block|unblock|delete [QUEUE]
+//	sotto-relay init --data DIR [--host HOST]... [--port PORT] [--files-port PORT] [--password PASSWORD]
+//	sotto-relay start --data DIR [--listen ADDRESS] [--files-listen ADDRESS]
+//	sotto-relay address --data DIR [--host HOST]... [--files]
+//	sotto-relay control --data DIR status|block|unblock|delete [ID]
 //	sotto-relay bench --relay ADDRESS [--connections N] [--seconds S]
 //
-// init makes the relay's folder and prints the address to give to clients. start runs the
-// relay until it gets SIGINT or SIGTERM; control talks with it through a socket in its folder.
+// init makes the relay's folder and prints the addresses to give to clients, that for messages
+// and that for files. start runs the relay until it gets SIGINT or SIGTERM; control talks with it through a socket in its folder.
 // bench loads any relay and prints how fast it is.
 package main
 
@@ -22,6 +22,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -30,20 +31,23 @@ import (
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
-const usage = `sotto-relay is a relay for messages that anyone can run.
+const usage = `sotto-relay is a relay for messages and files that anyone can run.
 
 Usage:
 
-  sotto-relay init --data DIR [--host HOST]... [--port PORT] [--password PASSWORD]
-      Makes a relay in the folder DIR and prints its address. Back up the folder:
-      without its ca.key and ca.crt nobody can continue with the same address.
-      --host      name or IP address of this machine, an onion name after it if you like
-      --port      port in the address, if it is not 5223
-      --password  only who knows it can create queues
+  sotto-relay init --data DIR [--host HOST]... [--port PORT] [--files-port PORT]
+                   [--password PASSWORD]
+      Makes a relay in the folder DIR and prints its addresses, smp:// for messages and
+      xftp:// for files. Back up the folder: without its ca.key and ca.crt nobody can
+      continue with the same addresses.
+      --host        name or IP address of this machine, an onion name after it if you like
+      --port        port in the address for messages, if it is not 5223
+      --files-port  port in the address for files, if it is not 5443
+      --password    only who knows it can create queues and store files
 
-  sotto-relay start --data DIR [--listen ADDRESS]
+  sotto-relay start --data DIR [--listen ADDRESS] [--onion]
       Runs the relay until it is told to stop (Ctrl-C or SIGTERM) and prints its
-      address when it is ready.
+      addresses when it is ready.
       --listen                      address and port, :5223 or the port of the
                                     relay's address
       --message-days                days after which messages are deleted, 21
@@ -52,6 +56,11 @@ Usage:
       --no-new-queues               serve the queues that there are, and create none
       --metrics 127.0.0.1:PORT      counters for Prometheus at /metrics, off by default;
                                     nothing in them is about one queue or address
+    Onion service, so that clients can reach the relay through Tor alone:
+      --onion                       publish one. Its name is added to the addresses; its key
+                                    is onion.key in the folder
+      --tor PATH                    the program tor, if it is not the system's
+      --tor-config FILE             lines to be added to tor's configuration
     Limits, -1 for none:
       --max-connections             connections at a time, 20000
       --max-connections-per-source  of one IPv4 address or IPv6 /64, 2000; connections
@@ -67,20 +76,38 @@ Usage:
                                     that this machine is in
       --socks ADDRESS               SOCKS5 proxy for onion hosts, such as Tor's
                                     127.0.0.1:9050
+    Files, encrypted by who sends them, until they expire:
+      --files-listen ADDRESS        address and port, that of the relay's address or :5443
+      --no-files                    don't serve files
+      --files-quota SIZE            of all files together, 10gb
+      --files-hours                 after which files are deleted, 48
+      --no-new-files                serve the files that there are, and take none
+      --files-dir DIR               where they are, DIR/chunks of the relay's folder
+      --s3 URL --s3-bucket NAME     keep them in a bucket of an S3-compatible object store,
+                                    such as https://s3.example.org. The keys are in the
+                                    environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY
+      --s3-region, --s3-prefix      region of the bucket, and what names begin with
+      --max-file-connections        connections at a time, 5000
+      --max-file-connections-per-source
+                                    of one IPv4 address or IPv6 /64, 500
+      --new-files-per-minute        pieces of files that one connection registers, 1200;
+                                    more have to wait
 
-  sotto-relay address --data DIR [--host HOST]...
-      Prints the relay's address.
+  sotto-relay address --data DIR [--host HOST]... [--files]
+      Prints the relay's address for messages, or with --files that for files.
 
   sotto-relay control --data DIR COMMAND
       Controls the relay that runs in the folder DIR, through a socket in it.
       status                   prints the counters of the relay
-      status QUEUE             prints the state of a queue
-      block QUEUE --reason spam|content [--notice TIME]
-                               refuses commands on a queue and tells clients why; TIME
-                               (such as 720h, or forever) is how long they show it
-      unblock QUEUE            takes that back
-      delete QUEUE             deletes a queue and its messages
-      QUEUE is the id in a link, after the last / and before the #.
+      status ID                prints the state of a queue or of a piece of a file
+      block ID --reason spam|content [--notice TIME]
+                               refuses commands on it and tells clients why; TIME (such as
+                               720h, or forever) is how long they show it. The bytes of a
+                               file are deleted
+      unblock ID               takes that back for a queue
+      delete ID                deletes a queue and its messages, or a piece of a file
+      ID of a queue is what stands in a link after the last / and before the #, that of a
+      piece of a file is the first one after its number in the description of the file.
 
   sotto-relay bench --relay ADDRESS [--connections N] [--seconds S] [--pid PID]
       Loads a relay, this one or any other of the network, and prints handshakes, new
@@ -177,6 +204,7 @@ func initialize(args []string, stdout, stderr io.Writer) error {
 	dir, err := parse("init", args, stderr, func(f *flag.FlagSet) {
 		f.Var((*hosts)(&s.Hosts), "host", "")
 		f.StringVar(&s.Port, "port", "", "")
+		f.StringVar(&s.FilesPort, "files-port", "", "")
 		f.StringVar(&s.Password, "password", "", "")
 	})
 	if err != nil {
@@ -186,12 +214,20 @@ func initialize(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return show(stdout, address, s.Password)
+	return show(stdout, s.Password, address, filesAddress(address, s.FilesPort))
 }
 
 func printAddress(args []string, stdout, stderr io.Writer) error {
 	var names hosts
-	dir, err := parse("address", args, stderr, func(f *flag.FlagSet) { f.Var(&names, "host", "") })
+	var ofFiles bool
+	dir, err := parse("address", args, stderr, func(f *flag.FlagSet) {
+		f.Var(&names, "host", "")
+		f.BoolVar(&ofFiles, "files", false, "")
+	})
+	if err != nil {
+		return err
+	}
+	settings, err := relay.ReadSettings(dir)
 	if err != nil {
 		return err
 	}
@@ -199,16 +235,23 @@ func printAddress(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return show(stdout, address, password)
+	if ofFiles {
+		address = filesAddress(address, settings.FilesPort)
+	}
+	return show(stdout, password, address)
 }
 
-// show prints an address in one line. A relay without a host in its settings is shown with
-// the name that works on this machine.
-func show(w io.Writer, address wire.Server, password string) error {
-	if len(address.Hosts) == 0 {
-		address.Hosts = []string{"localhost"}
+// show prints addresses, one in a line. A relay without a host in its settings is shown with the
+// name that works on this machine.
+func show(w io.Writer, password string, addresses ...wire.Server) error {
+	var text strings.Builder
+	for _, a := range addresses {
+		if len(a.Hosts) == 0 {
+			a.Hosts = []string{"localhost"}
+		}
+		fmt.Fprintln(&text, a.Text(password))
 	}
-	_, err := fmt.Fprintln(w, address.Text(password))
+	_, err := io.WriteString(w, text.String())
 	return err
 }
 
@@ -218,6 +261,8 @@ type startOptions struct {
 	listen, metrics       string
 	socks                 string
 	noProxy, proxyPrivate bool
+	files                 fileOptions
+	onion                 onionOptions
 }
 
 func parseStart(args []string, stderr io.Writer) (dir string, o startOptions, err error) {
@@ -237,6 +282,8 @@ func parseStart(args []string, stderr io.Writer) (dir string, o startOptions, er
 		f.BoolVar(&o.noProxy, "no-proxy", false, "")
 		f.BoolVar(&o.proxyPrivate, "proxy-private", false, "")
 		f.StringVar(&o.socks, "socks", "", "")
+		o.files.flags(f)
+		o.onion.flags(f)
 	})
 	if err != nil {
 		return "", o, err
@@ -253,7 +300,7 @@ func parseStart(args []string, stderr io.Writer) (dir string, o startOptions, er
 		}
 		c.Dial = out.dial
 	}
-	return dir, o, nil
+	return dir, o, errors.Join(o.files.check(), o.onion.check())
 }
 
 // gcPercent makes the relay collect garbage a little earlier than usual: for a small machine
@@ -281,6 +328,7 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
+	running := &servers{messages: r}
 	address := r.Address()
 	listen := o.listen
 	if listen == "" {
@@ -294,9 +342,40 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 		return fmt.Errorf("listening: %w", err)
 	}
 	defer l.Close()
+	addresses := []wire.Server{shown(address, l, defaultPort)}
+
+	var fileListener net.Listener
+	if !o.files.off {
+		settings, e := relay.ReadSettings(dir)
+		if e != nil {
+			return e
+		}
+		if fileListener, e = listenFiles(o, settings.FilesPort); e != nil {
+			return e
+		}
+		if fileListener != nil {
+			defer fileListener.Close()
+			s, closeFiles, e := openFiles(ctx, dir, o, settings.Password)
+			if e != nil {
+				return e
+			}
+			defer func() { err = errors.Join(err, closeFiles()) }()
+			running.files = s
+			addresses = append(addresses, shown(s.Address(settings.FilesPort, address.Hosts...), fileListener, ""))
+		}
+	}
+
+	if o.onion.on {
+		end, e := o.onion.publish(ctx, dir, o.config.Log, addresses, l, fileListener)
+		if e != nil {
+			return e
+		}
+		defer func() { err = errors.Join(err, end()) }()
+	}
+
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if wait, err := serveControl(ctx, dir, r); err != nil {
+	if wait, err := serveControl(ctx, dir, running); err != nil {
 		// The relay is of use without it.
 		o.config.Log.Warn("the relay can't be controlled", "problem", err)
 	} else {
@@ -304,17 +383,23 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 		defer cancel()
 	}
 	if metrics != nil {
-		defer serveMetrics(ctx, metrics, r)()
+		defer serveMetrics(ctx, metrics, running)()
 		defer cancel()
 	}
-	if len(address.Hosts) == 0 && address.Port == "" {
-		// The address of a relay that is only for this machine: where it really listens.
-		if _, port, err := net.SplitHostPort(l.Addr().String()); err == nil && port != defaultPort {
-			address.Port = port
-		}
-	}
-	if err := show(stdout, address, r.Password()); err != nil {
+	if err := show(stdout, r.Password(), addresses...); err != nil {
 		return err
 	}
-	return r.Serve(ctx, l)
+	return running.serve(ctx, l, fileListener)
+}
+
+// shown is the address of a server that listens on l. One that has no port because it was never
+// decided is shown with the port where it really listens, unless that is the usual one.
+func shown(address wire.Server, l net.Listener, usual string) wire.Server {
+	if address.Port != "" || len(address.Hosts) > 0 && usual != "" {
+		return address
+	}
+	if _, port, err := net.SplitHostPort(l.Addr().String()); err == nil && port != usual {
+		address.Port = port
+	}
+	return address
 }

@@ -33,9 +33,17 @@ func TestInitAndAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	made, madeFiles, _ := strings.Cut(made, "\n")
 	server, password, err := wire.ParseServerPassword(made)
-	if err != nil || password != "secret" || server.Port != "5224" || len(server.Hosts) != 2 {
+	if err != nil || server.Scheme != wire.SMP || password != "secret" || server.Port != "5224" || len(server.Hosts) != 2 {
 		t.Errorf("init prints %v, %v", server, err)
+	}
+	ofFiles, password, err := wire.ParseServerPassword(madeFiles)
+	if err != nil || ofFiles.Scheme != wire.XFTP || password != "secret" || ofFiles.Port != "5443" || ofFiles.KeyHash != server.KeyHash || len(ofFiles.Hosts) != 2 {
+		t.Errorf("init prints %v, %v", ofFiles, err)
+	}
+	if again, err := runLine(t, "address", "--data", dir, "--files"); err != nil || again != madeFiles {
+		t.Errorf("address --files prints %q, %v", again, err)
 	}
 	if again, err := runLine(t, "address", "--data", dir); err != nil || again != made {
 		t.Errorf("address prints %q, %v", again, err)

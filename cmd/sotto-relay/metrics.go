@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"github.com/sotto-chat/sotto/core/relay"
 )
 
 // listenMetrics listens for Prometheus. The address must be one of this machine: how many
@@ -26,25 +24,25 @@ func listenMetrics(address string) (net.Listener, error) {
 	return l, nil
 }
 
-// serveMetrics answers with the relay's metrics at /metrics until ctx is done; wait returns
+// serveMetrics answers with the metrics of the servers at /metrics until ctx is done; wait returns
 // when that has ended.
-func serveMetrics(ctx context.Context, l net.Listener, r *relay.Relay) (wait func()) {
+func serveMetrics(ctx context.Context, l net.Listener, s *servers) (wait func()) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		var b bytes.Buffer
-		if err := r.WriteMetrics(&b); err != nil {
+		if err := s.WriteMetrics(&b); err != nil {
 			http.Error(w, "the metrics can't be written", http.StatusInternalServerError)
 			return
 		}
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 		w.Write(b.Bytes())
 	})
-	s := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 8 << 10}
+	server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 8 << 10}
 	var work sync.WaitGroup
-	stop := context.AfterFunc(ctx, func() { s.Close() })
+	stop := context.AfterFunc(ctx, func() { server.Close() })
 	work.Go(func() {
 		defer stop()
-		s.Serve(l)
+		server.Serve(l)
 	})
 	return work.Wait
 }

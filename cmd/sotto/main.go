@@ -1,11 +1,16 @@
 // Sotto opens the window.
 //
-//	sotto [--data DIR] [--relay ADDRESS]...
+//	sotto [--data DIR] [--relay ADDRESS]... [--tor-only] [--tor-config FILE] [--tor-binary PATH] [--background] [LINK]
 //	sotto --demo [--data DIR]
 //
 // DIR is the folder with the profiles, by default ~/.local/share/sotto on Linux, or what XDG_DATA_HOME says. One program at a
 // time can use it. With --relay, new queues are made on the given relays in place of those that profiles have chosen; the
-// address "embedded" stands for a relay inside the program.
+// address "embedded" stands for a relay inside the program. If the program runs already, its window comes to the front in place of
+// a second one. LINK is an invitation or an address, which the window then offers to open.
+//
+// With --tor-only nothing leaves but through Tor, whatever is chosen in the window. The lines of the file of --tor-config are added
+// to the configuration of the tor that the program runs, and --tor-binary says which one that is. With --background the window stays
+// away until it is opened from the tray, where the desktop has one; that is how the program is started at login.
 //
 // With --demo it starts a relay on this computer and opens two windows, of Alice and of Bob, who can be connected through that
 // relay without any network.
@@ -21,6 +26,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -31,6 +37,7 @@ import (
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/store/vault"
 	"github.com/sotto-chat/sotto/ui"
+	"github.com/sotto-chat/sotto/ui/desktop"
 )
 
 //go:embed sotto.svg
@@ -75,11 +82,16 @@ func run(args []string) error {
 		relays = append(relays, s)
 		return nil
 	})
+	var opt core.Options
+	flags.BoolVar(&opt.TorOnly, "tor-only", false, "let nothing leave but through Tor; this can't be undone while the program runs")
+	torConfig := flags.String("tor-config", "", "`file` with lines that are added to Tor's configuration")
+	flags.StringVar(&opt.TorBinary, "tor-binary", "", "`path` of the tor to run")
+	background := flags.Bool("background", false, "leave the window away until it is opened from the tray")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	if flags.NArg() > 1 {
+		return fmt.Errorf("unexpected argument %q", flags.Arg(1))
 	}
 	if err := nameLocale(); err != nil {
 		return err
@@ -90,8 +102,8 @@ func run(args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if *demo {
-		if len(relays) > 0 {
-			return errors.New("--demo has a relay of its own: leave --relay out")
+		if len(relays) > 0 || opt.TorOnly {
+			return errors.New("--demo has a relay of its own on this computer: leave --relay and --tor-only out")
 		}
 		dir, err := dataDir(*data, "sotto-demo")
 		if err != nil {
@@ -103,7 +115,32 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	return runWindow(ctx, dir, relays)
+	if *torConfig != "" {
+		if *torConfig, err = filepath.Abs(*torConfig); err != nil {
+			return err
+		}
+	}
+	if opt.TorConfig, err = core.ReadTorConfig(*torConfig); err != nil {
+		return err
+	}
+	if opt.TorBinary != "" {
+		if opt.TorBinary, err = filepath.Abs(opt.TorBinary); err != nil {
+			return err
+		}
+	}
+	kept := []string{"--background"} // what a start at login keeps of this one
+	flags.Visit(func(f *flag.Flag) {
+		switch f.Name {
+		case "data":
+			kept = append(kept, "--data="+dir)
+		case "tor-binary":
+			kept = append(kept, "--tor-binary="+opt.TorBinary)
+		case "tor-only", "tor-config":
+			kept = append(kept, "--"+f.Name+"="+f.Value.String())
+		}
+	})
+	opt.Relays, opt.Keyring = relays, vault.SystemKeyring()
+	return runWindow(ctx, dir, opt, ui.Options{Hidden: *background, Autostart: autostart(kept)}, flags.Arg(0))
 }
 
 // dataDir returns the folder that was asked for, or the one in the person's data folder.
@@ -125,9 +162,21 @@ func dataDir(asked, name string) (string, error) {
 	return filepath.Join(home, ".local", "share", name), nil
 }
 
-// runWindow opens the window and returns when it was closed.
-func runWindow(ctx context.Context, dir string, relays []string) (err error) {
-	c, err := core.Open(ctx, dir, core.Options{Relays: relays, Keyring: vault.SystemKeyring()})
+// autostart starts the program at login, with arguments; nil if it does not know where it is.
+func autostart(args []string) *desktop.Autostart {
+	program, err := os.Executable()
+	if err != nil {
+		return nil
+	}
+	return &desktop.Autostart{ID: appID, Name: "Sotto", Command: append([]string{program}, args...)}
+}
+
+// runWindow opens the window and returns when it was closed. A window that is open already gets the link.
+func runWindow(ctx context.Context, dir string, opt core.Options, o ui.Options, link string) (err error) {
+	c, err := core.Open(ctx, dir, opt)
+	if errors.Is(err, core.ErrInUse) && core.Handover(dir, link) == nil {
+		return nil
+	}
 	fyneapp.SetMetadata(fyne.AppMetadata{ID: appID, Name: "Sotto", Version: version,
 		Icon: fyne.NewStaticResource("sotto.svg", icon), Migrations: map[string]bool{"fyneDo": true}})
 	app := fyneapp.NewWithID(appID)
@@ -137,7 +186,16 @@ func runWindow(ctx context.Context, dir string, relays []string) (err error) {
 		return fmt.Errorf("open %s: %w", dir, err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	w := ui.New(app, app.NewWindow("Sotto"), ui.Options{Core: c, Version: version, Relays: relays, Clipboard: clipboardPicture})
+	o.Core, o.Version, o.Relays, o.Clipboard, o.Camera = c, version, opt.Relays, clipboardPicture, cameraPictures
+	o.Screenshot, o.Watch, o.Scale = desktop.Screenshot, desktop.Watch, scaleFunc()
+	o.Notifier = func(opened func(id string)) (*desktop.Notifier, error) {
+		return desktop.NewNotifier("Sotto", appID, opened)
+	}
+	o.Tray = func(ctx context.Context) (ui.Tray, error) { return findTray(ctx, app) }
+	w := ui.New(app, app.NewWindow("Sotto"), o)
+	if link != "" {
+		_ = c.OpenLink(link) // what is no text is no link either
+	}
 	ended := make(chan struct{})
 	defer close(ended)
 	go func() {
@@ -150,4 +208,17 @@ func runWindow(ctx context.Context, dir string, relays []string) (err error) {
 	app.Run()
 	w.Close()
 	return nil
+}
+
+// scaleVariable is where the toolkit looks for the scale, each time when its settings change.
+const scaleVariable = "FYNE_SCALE"
+
+// scaleFunc returns what makes everything larger or smaller, nil if a scale was given from outside.
+func scaleFunc() func(factor float32) {
+	if os.Getenv(scaleVariable) != "" {
+		return nil
+	}
+	return func(factor float32) {
+		_ = os.Setenv(scaleVariable, strconv.FormatFloat(float64(factor), 'f', 2, 32)) // the name and the value can be set
+	}
 }

@@ -325,7 +325,7 @@ func TestConversation(t *testing.T) {
 	bob.key("ctrl+n")
 	bob.shows("Save as picture")
 	bob.key("Right", "ctrl+v")
-	bob.shows("One-time invitation of")
+	bob.shows("One-time invitation")
 	bob.keep("plan")
 	bob.key("Return") // Connect
 

@@ -107,7 +107,7 @@ func (a *Agent) Resolve(ctx context.Context, l *ShortLink) (*LinkData, error) {
 func (a *Agent) resolveInvitation(ctx context.Context, l *ShortLink) (*LinkData, error) {
 	p := &store.Preview{Server: l.Server.String(), LinkID: l.ID}
 	// The key is stored before it is used: after a crash the same key opens the link again.
-	err := a.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+	err := a.commit(ctx, func(tx *store.Tx) error {
 		known, err := tx.Preview(p.Server, p.LinkID)
 		if err == nil {
 			p = known
@@ -139,7 +139,7 @@ func (a *Agent) resolveInvitation(ctx context.Context, l *ShortLink) (*LinkData,
 			return nil, errUnexpected
 		}
 		p.SenderID, p.Fixed, p.User = []byte(lnk.SndID), lnk.Data.Fixed, lnk.Data.User
-		if err := a.cfg.DB.Update(ctx, func(tx *store.Tx) error { return tx.SavePreview(p) }); err != nil {
+		if err := a.commit(ctx, func(tx *store.Tx) error { return tx.SavePreview(p) }); err != nil {
 			return nil, err
 		}
 	}
@@ -171,7 +171,7 @@ func (a *Agent) request(ctx context.Context, link Link, info []byte, created fun
 	sq.Mode = byte(smp.ModeContact)
 	c := &store.Connection{State: string(StateJoining), Role: roleInitiator, AgentVersion: a.cfg.Versions.Agent.Max, PQ: a.cfg.PQ,
 		Private: keys, Info: info, Created: a.cfg.Now()}
-	err = a.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+	err = a.commit(ctx, func(tx *store.Tx) error {
 		if err := tx.InsertConnection(c); err != nil {
 			return err
 		}

@@ -69,13 +69,13 @@ const (
 	roleJoiner    = "joiner"
 )
 
-// The states of a queue.
+// The states of a queue, as the store has them; see QueueState.
 const (
 	queueNew      = "new"
-	queueSecured  = "secured" // only its sender can send to it
+	queueSecured  = "secured"
 	queueActive   = "active"
-	queueDeleted  = "deleted"  // gone on the relay
-	queueRotating = "rotating" // offered in the place of another one
+	queueDeleted  = "deleted"
+	queueRotating = "rotating"
 )
 
 // Relay is a relay on which queues can be made.
@@ -99,6 +99,11 @@ const (
 func (i Integrity) String() string {
 	return [...]string{"ok", "skipped", "bad id", "duplicate", "bad hash"}[i]
 }
+
+// MissingError tells that messages were skipped before one that the Handler does not get.
+type MissingError struct{ Count int64 }
+
+func (e *MissingError) Error() string { return fmt.Sprintf("%d messages are missing", e.Count) }
 
 // Message is a message as it arrived.
 type Message struct {
@@ -127,7 +132,8 @@ type Handler interface {
 	Failed(tx *store.Tx, connection int64, reason error) error
 	// Message is called for each message. It tells whether the sender gets a receipt.
 	Message(tx *store.Tx, connection int64, m Message) (receipt bool, err error)
-	// Unreadable is called for a message that can't be decrypted.
+	// Unreadable is called for a message that can't be decrypted, and with a *MissingError when one
+	// that is not for the Handler, as a receipt, shows that others before it are missing.
 	Unreadable(tx *store.Tx, connection int64, at time.Time, reason error) error
 	// Sync is called when it changes whether the two ends can decrypt each other's messages.
 	Sync(tx *store.Tx, connection int64, from, to SyncState) error
@@ -153,10 +159,13 @@ var (
 	retryQuota = Retry{300 * time.Second, 60 * time.Second, 6 * time.Hour}
 )
 
+// A message is not given up for its age before it was tried for expirePatience since the start: the
+// program did not run meanwhile, or the clock was set.
 const (
-	expireMessage = 2 * 24 * time.Hour
-	expireQuota   = 7 * 24 * time.Hour
-	keepHashes    = 21 * 24 * time.Hour
+	expireMessage  = 2 * 24 * time.Hour
+	expireQuota    = 7 * 24 * time.Hour
+	expirePatience = 10 * time.Minute
+	keepHashes     = 21 * 24 * time.Hour
 )
 
 // next returns the interval after d, of which the first began elapsed ago.
@@ -199,6 +208,9 @@ type Config struct {
 	Route       func() Route
 	Known       func(server wire.Server) bool
 	ChooseProxy func(destination wire.Server) (Relay, error)
+	// Isolate tells whether each queue has a connection of its own to its relay, so that the relay
+	// can't tell by it which queues belong together; with nil all share one.
+	Isolate func() bool
 	// PQ asks for post-quantum encryption.
 	PQ bool
 	// Versions caps the versions to speak; what is zero in it is not capped.
@@ -216,8 +228,10 @@ type Agent struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	// exchange replaces the network in tests that replay a recorded conversation.
+	// exchange replaces the network in tests that replay a recorded conversation, and crash is called
+	// before and after each commit in those of crashes.
 	exchange func(server wire.Server, r smp.Request) (smp.Message, error)
+	crash    func()
 
 	routes routes
 
@@ -249,7 +263,7 @@ func (a *Agent) Start(ctx context.Context) error {
 	var sending []int64
 	var joining []*store.Connection
 	var deletions []*store.Deletion
-	err := a.cfg.DB.Update(ctx, func(tx *store.Tx) (err error) {
+	err := a.commit(ctx, func(tx *store.Tx) (err error) {
 		if err = tx.DeleteOldHashes(a.cfg.Now().Add(-keepHashes)); err != nil {
 			return err
 		}
@@ -285,6 +299,7 @@ func (a *Agent) Start(ctx context.Context) error {
 	for _, d := range deletions {
 		a.startDeletion(d)
 	}
+	a.goRun(a.watchClock)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -8,7 +9,13 @@ import (
 	"github.com/sotto-chat/sotto/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(crashVariable) != "" {
+		crashMain()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // openStore makes a store in a folder of the test.
 func openStore(t testing.TB) *store.DB {

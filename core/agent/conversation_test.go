@@ -24,15 +24,20 @@ type testRelay struct {
 	t      testing.TB
 	dir    string
 	server wire.Server
-	dial   relay.DialFunc // nil if it is no proxy
+	config relay.Config // from the next start on
 	stop   func()
 }
 
-func newRelay(t testing.TB) *testRelay { return newProxy(t, nil) }
+func newRelay(t testing.TB) *testRelay { return newRelayWith(t, relay.Config{}) }
 
+// newProxy is a relay that connects with others.
 func newProxy(t testing.TB, dial relay.DialFunc) *testRelay {
+	return newRelayWith(t, relay.Config{Dial: dial})
+}
+
+func newRelayWith(t testing.TB, config relay.Config) *testRelay {
 	t.Helper()
-	r := &testRelay{t: t, dial: dial, dir: filepath.Join(t.TempDir(), "relay")}
+	r := &testRelay{t: t, config: config, dir: filepath.Join(t.TempDir(), "relay")}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +53,7 @@ func newProxy(t testing.TB, dial relay.DialFunc) *testRelay {
 
 func (r *testRelay) serve(l net.Listener) {
 	r.t.Helper()
-	rel, err := relay.Open(r.dir, relay.Config{Dial: r.dial})
+	rel, err := relay.Open(r.dir, r.config)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -85,25 +90,26 @@ type party struct {
 	relay wire.Server
 	db    *store.DB
 
-	mu       sync.Mutex
-	changed  chan struct{} // closed at the next change
-	bodies   []string
-	problems []string
-	sent     map[int64]bool
-	receipts map[int64]bool
-	info     string
-	up       bool
-	left     bool
-	failed   error
-	state    State
-	last     int64 // reference
-	requests []int64
-	moved    []bool
-	sync     []SyncState
-	versions Versions // set before run
-	smp      wire.VersionRange
-	noPQ     bool
-	route    Route // likewise
+	mu        sync.Mutex
+	changed   chan struct{} // closed at the next change
+	bodies    []string
+	problems  []string
+	sent      map[int64]bool
+	receipts  map[int64]bool
+	info      string
+	up        bool
+	left      bool
+	failed    error
+	state     State
+	connected int   // how many connections
+	last      int64 // reference
+	requests  []int64
+	moved     []bool
+	sync      []SyncState
+	versions  Versions // set before run
+	smp       wire.VersionRange
+	noPQ      bool
+	route     Route // likewise
 }
 
 func newParty(t testing.TB, name string, relay wire.Server) *party {
@@ -195,7 +201,7 @@ func (p *party) Info(tx *store.Tx, connection int64, info []byte) error {
 	return p.note(tx, func() { p.info = string(info) })
 }
 func (p *party) Connected(tx *store.Tx, connection int64) error {
-	return p.note(tx, func() { p.state = StateConnected })
+	return p.note(tx, func() { p.state = StateConnected; p.connected++ })
 }
 func (p *party) Failed(tx *store.Tx, connection int64, reason error) error {
 	return p.note(tx, func() { p.failed = reason })
@@ -501,27 +507,6 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-func BenchmarkMessages(b *testing.B) {
-	alice, bob, atAlice, _ := connect(b, newRelay(b))
-	n := 0
-	for b.Loop() {
-		alice.write(atAlice, "a message of ordinary length, as people write them")
-		n++
-	}
-	bob.wait("all messages", func() bool { return len(bob.bodies) == n })
-	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "msg/s")
-}
-
-func BenchmarkLatency(b *testing.B) {
-	alice, bob, atAlice, _ := connect(b, newRelay(b))
-	n := 0
-	for b.Loop() {
-		alice.write(atAlice, "a message of ordinary length, as people write them")
-		n++
-		bob.wait("the message", func() bool { return len(bob.bodies) == n })
-	}
-}
-
 func (p *party) resync(connection int64) {
 	p.t.Helper()
 	if err := p.db.Update(context.Background(), func(tx *store.Tx) error { return p.Resync(tx, connection, true) }); err != nil {
@@ -610,6 +595,40 @@ func TestRestoredBackup(t *testing.T) {
 	alice.wait("the new ratchet", alice.synced)
 	alice.write(atAlice, "and this?")
 	bob.wait("the message", func() bool { return slices.Contains(bob.bodies, "and this?") })
+}
+
+// What the window shows of who can see what.
+func TestQueues(t *testing.T) {
+	first, second := newRelay(t), newProxy(t, new(counter).dial)
+	alice, bob := newParty(t, "alice", first.server), newParty(t, "bob", second.server)
+	bob.route = Route{Routing: RouteUnknown, Fallback: FallbackNever}
+	atAlice, link, _ := alice.invite()
+	atBob := bob.join(link)
+	alice.wait("the connection", func() bool { return alice.state == StateConnected })
+	bob.wait("the connection", func() bool { return bob.state == StateConnected })
+	for _, c := range []struct {
+		p     *party
+		id    int64
+		proxy bool
+	}{{alice, atAlice, false}, {bob, atBob, true}} {
+		list, err := c.p.Queues(t.Context(), c.id)
+		if err != nil || len(list) != 2 {
+			t.Fatalf("%s: %+v, %v", c.p.name, list, err)
+		}
+		in, out := list[0], list[1]
+		if !in.Receive || !in.Server.SameAs(c.p.relay) || in.Proxy != nil || in.State != QueueSecured {
+			t.Errorf("%s receives from %+v", c.p.name, in)
+		}
+		if out.Receive || out.Server.SameAs(c.p.relay) || (out.Proxy != nil) != c.proxy || out.State != QueueActive {
+			t.Errorf("%s sends to %+v", c.p.name, out)
+		}
+		if c.proxy && !out.Proxy.SameAs(c.p.relay) {
+			t.Errorf("%s sends through %v", c.p.name, out.Proxy)
+		}
+	}
+	if _, err := alice.Queues(t.Context(), 12345); !errors.Is(err, store.ErrNotFound) {
+		t.Error("of no connection:", err)
+	}
 }
 
 func TestRotation(t *testing.T) {

@@ -62,7 +62,7 @@ func (a *Agent) Invite(ctx context.Context, data []byte, created func(tx *store.
 
 // storeMade stores a connection with the queue that was made for it, and subscribes to that.
 func (a *Agent) storeMade(ctx context.Context, c *store.Connection, q *madeQueue, created func(tx *store.Tx, connection int64, i Invitation) error) (connection int64, err error) {
-	err = a.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+	err = a.commit(ctx, func(tx *store.Tx) error {
 		if err := tx.InsertConnection(c); err != nil {
 			return err
 		}
@@ -113,7 +113,7 @@ func (a *Agent) Join(ctx context.Context, link Link, info []byte, created func(t
 	if err != nil {
 		return 0, err
 	}
-	err = a.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+	err = a.commit(ctx, func(tx *store.Tx) error {
 		if err := tx.InsertConnection(c); err != nil {
 			return err
 		}
@@ -335,7 +335,7 @@ func (a *Agent) join(ctx context.Context, connection int64) error {
 	if err != nil {
 		return err
 	}
-	err = a.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+	err = a.commit(ctx, func(tx *store.Tx) error {
 		c, sq, err := a.loadForSending(tx, connection)
 		if err != nil {
 			return err
@@ -389,7 +389,7 @@ func (a *Agent) secure(ctx context.Context, sq *store.SendQueue) error {
 		return err
 	}
 	sq.State = queueSecured
-	return a.cfg.DB.Update(ctx, func(tx *store.Tx) error { return tx.SaveSendQueue(sq) })
+	return a.commit(ctx, func(tx *store.Tx) error { return tx.SaveSendQueue(sq) })
 }
 
 // queueConfirmation encrypts a confirmation and stores it to be sent. A sender that could not

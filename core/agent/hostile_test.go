@@ -275,6 +275,50 @@ func TestHostileMessages(t *testing.T) {
 	}
 }
 
+// However many queues a contact offers, messages to it are kept for few of them.
+func TestHostileOffers(t *testing.T) {
+	v := newVictim(t)
+	a := newAttacker(t, v.link)
+	var reply QueueAddress
+	if err := v.deliver(a.confirmation(func(_ *envelope, m *message) { reply = m.queues[0].QueueAddress })); err != nil {
+		t.Fatal(err)
+	}
+	v.wait("the connection", func() bool { return v.state == StateConnected })
+	honest := v.exchange
+	v.exchange = func(server wire.Server, r smp.Request) (smp.Message, error) {
+		if server.Hosts[0] != v.relay.Hosts[0] {
+			return nil, errors.New("the relay is not there")
+		}
+		return honest(server, r)
+	}
+	for i := range 50 {
+		offer := QueueURI{clientVersions, reply}
+		offer.Server.Hosts = []string{fmt.Sprintf("relay%d.example", i)}
+		offer.SenderID = smp.ID(fmt.Sprintf("%024d", i))
+		number := int64(2 * i)
+		for _, m := range []message{
+			{kind: kindAdd, number: number + 2, add: []replacement{{offer, &QAddr{reply.Server, reply.SenderID}}}},
+			{kind: kindUse, number: number + 3, use: []queueUse{{QAddr{offer.Server, offer.SenderID}, true}}},
+		} {
+			if err := v.deliver(a.message(m)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		v.write(v.connection, fmt.Sprint("message ", i))
+	}
+	var queues []*store.SendQueue
+	err := v.db.View(t.Context(), func(tx *store.Tx) (err error) {
+		queues, err = tx.SendQueuesOf(v.connection)
+		return err
+	})
+	if err != nil || len(queues) != 2 {
+		t.Errorf("%d queues to send to, want the old one and the last offer: %v", len(queues), err)
+	}
+	if got := v.status(); got != StateConnected {
+		t.Error("state", got)
+	}
+}
+
 // A message of a queue that is not ours is not acknowledged.
 func TestUnknownQueue(t *testing.T) {
 	v := newVictim(t)

@@ -98,8 +98,20 @@ func openLinkPart(secret *crypt.Secret, blob []byte) (sig, part []byte, err erro
 // errLinkData tells that what a relay has for a short link is not what its maker put there.
 var errLinkData = fmt.Errorf("%w: what the relay keeps for it does not belong to it", ErrLink)
 
-// openLinkData opens and checks the data of a short link, in the order of agent.md §6. server and
-// sender are those that the relay named.
+// lastVersion is far beyond the versions that there may be one day: more is read in damaged data.
+const lastVersion = 255
+
+// badLinkData returns the error for data that can't be read: a maker of a later version may have put it
+// there in a layout that did not exist yet.
+func badLinkData(maker wire.VersionRange) error {
+	if maker.Max > agentVersions.Max && maker.Max <= lastVersion {
+		return fmt.Errorf("%w: its data is of a newer version", ErrLinkVersion)
+	}
+	return errLinkData
+}
+
+// openLinkData opens and checks the data of a short link, in the order of agent.md §6. sender is the
+// one that the relay named. The error is ErrLink or ErrLinkVersion.
 func openLinkData(l *ShortLink, sender smp.ID, data smp.LinkData) (*LinkData, error) {
 	_, secret := linkSecret(l.Kind, l.Key)
 	defer secret.Wipe()
@@ -109,15 +121,15 @@ func openLinkData(l *ShortLink, sender smp.ID, data smp.LinkData) (*LinkData, er
 	}
 	d := new(LinkData)
 	r := wire.NewReader(fixed)
-	r.VersionRange()
+	maker := r.VersionRange()
 	root, err := parseEd25519(r)
 	if err != nil {
-		return nil, errLinkData
+		return nil, badLinkData(maker)
 	}
 	d.Root = root
 	d.Link = readLink(r) // anything after it is of later versions
 	if r.Err() != nil || !crypt.Verify(d.Root, fixed, fixedSig) {
-		return nil, errLinkData
+		return nil, badLinkData(maker)
 	}
 	userSig, user, err := openLinkPart(&secret, data.User)
 	if err != nil {
@@ -158,7 +170,7 @@ const maxOwners = 64
 func readUserPart(part, sig []byte, root crypt.Ed25519Public, kind LinkKind) ([]byte, error) {
 	r := wire.NewReader(part)
 	letter := r.Byte()
-	r.VersionRange()
+	maker := r.VersionRange()
 	signers := []crypt.Ed25519Public{root}
 	switch {
 	case letter == 'I' && kind == LinkInvitation:
@@ -174,7 +186,7 @@ func readUserPart(part, sig []byte, root crypt.Ed25519Public, kind LinkKind) ([]
 			key, err := parseEd25519(o)
 			ownerSig := o.Short()
 			if err != nil || o.End() != nil || !verifyAny(signers, append(append([]byte(nil), id...), key.DER()...), ownerSig) {
-				return nil, errLinkData
+				return nil, badLinkData(maker)
 			}
 			signers = append(signers, key)
 		}
@@ -182,7 +194,7 @@ func readUserPart(part, sig []byte, root crypt.Ed25519Public, kind LinkKind) ([]
 			skipShortLink(r)
 		}
 	default:
-		return nil, errLinkData
+		return nil, badLinkData(maker)
 	}
 	var data []byte
 	if r.Peek() == 0xff && r.Len() > 0 {
@@ -192,7 +204,7 @@ func readUserPart(part, sig []byte, root crypt.Ed25519Public, kind LinkKind) ([]
 		data = r.Short()
 	}
 	if r.Err() != nil || !verifyAny(signers, part, sig) {
-		return nil, errLinkData
+		return nil, badLinkData(maker)
 	}
 	return data, nil
 }

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"testing"
@@ -101,6 +102,44 @@ func TestLinkData(t *testing.T) {
 			if _, err := f(); !errors.Is(err, ErrLink) {
 				t.Errorf("%s: %s: %v", c.Name, name, err)
 			}
+		}
+	}
+}
+
+// Data in a layout of a newer version is told apart from damaged data.
+func TestNewerLinkData(t *testing.T) {
+	root := crypt.Ed25519Private{1}
+	full, _, err := ParseLink(vectors(t).Full[0].Link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer := wire.VersionRange{Min: 8, Max: 9}
+	fixed, user := fixedPart(root.Public(), *full), []byte("I\x00\x02\x00\x07\x04data")
+	for name, c := range map[string]struct {
+		fixed, user []byte
+		want        error
+	}{
+		"another key":         {append(newer.Append(nil), "another kind of key"...), user, ErrLinkVersion},
+		"another link":        {append(wire.AppendShort(newer.Append(nil), root.Public().DER()), "another kind of link"...), user, ErrLinkVersion},
+		"another letter":      {fixed, append(newer.Append([]byte{'Z'}), "data"...), ErrLinkVersion},
+		"another list":        {fixed, append(newer.Append([]byte{'I'}), 0xfe, 1, 2), ErrLinkVersion},
+		"damaged fixed part":  {fixed[:len(fixed)-40], user, ErrLink},
+		"damaged user's part": {fixed, user[:len(user)-1], ErrLink},
+		"empty":               {nil, nil, ErrLink},
+		"good":                {fixed, user, nil},
+	} {
+		short := &ShortLink{Kind: LinkInvitation, Server: full.Queues[0].Server, Key: linkKey(c.fixed)}
+		_, secret := linkSecret(LinkInvitation, short.Key)
+		var data smp.LinkData
+		if data.Fixed, err = sealLinkPart(rand.Reader, &secret, &root, c.fixed, paddedFixed); err != nil {
+			t.Fatal(err)
+		}
+		if data.User, err = sealLinkPart(rand.Reader, &secret, &root, c.user, paddedUser); err != nil {
+			t.Fatal(err)
+		}
+		_, err := openLinkData(short, full.Queues[0].SenderID, data)
+		if !errors.Is(err, c.want) || c.want != ErrLinkVersion && errors.Is(err, ErrLinkVersion) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
 }

@@ -235,8 +235,12 @@ func (a *Agent) hello(d *delivery) error {
 	return a.sendFrom(d, message{kind: kindHello}, true)
 }
 
-// continueSending tells the sender of a queue that was full to go on (agent.md §9).
+// continueSending tells the sender of a queue that was full to go on (agent.md §9). Those who filled an
+// address or an open invitation can't be told.
 func (a *Agent) continueSending(d *delivery) error {
+	if State(d.c.State) != StateConnected {
+		return nil
+	}
 	server, err := wire.ParseServer(d.q.Server)
 	if err != nil {
 		return err
@@ -273,7 +277,7 @@ func (a *Agent) processMessage(d *delivery, m *smp.ClientMessage) error {
 	switch e.tag {
 	case tagMessage:
 	case tagRatchetKey:
-		return a.processRatchetKey(d, e.params)
+		return a.processRatchetKey(d, e.params, e.body)
 	default:
 		return drop("of a kind that is not expected here")
 	}
@@ -310,10 +314,31 @@ func (a *Agent) processMessage(d *delivery, m *smp.ClientMessage) error {
 		return d.tx.SaveConnection(d.c)
 	}
 	integrity, missing := a.check(d.c, msg)
+	if missing == 1 {
+		if test, err := a.mayBeTest(d, msg.number-1); err != nil {
+			return err
+		} else if test {
+			integrity, missing = IntegrityOK, 0
+		}
+	}
+	if d.q.Gap > 0 && msg.number > d.q.Gap+gapPatience {
+		d.q.Gap = gapReported
+		if err := a.cfg.Handler.Unreadable(d.tx, d.c.ID, d.time, &MissingError{1}); err != nil {
+			return err
+		}
+	}
+	if msg.kind == kindTest && msg.number < d.c.ReceivedNumber {
+		return a.lateTest(d, msg.number) // the messages after it came before it
+	}
 	plainHash := sha256.Sum256(plain)
 	d.c.ReceivedNumber, d.c.ReceivedHash = msg.number, plainHash[:]
 	if err := d.tx.SaveConnection(d.c); err != nil {
 		return err
+	}
+	if missing > 0 && msg.kind != kindBody {
+		if err := a.cfg.Handler.Unreadable(d.tx, d.c.ID, d.time, &MissingError{missing}); err != nil {
+			return err
+		}
 	}
 	switch msg.kind {
 	case kindBody:

@@ -18,20 +18,32 @@ var ErrRotating = errors.New("the queue is being moved already")
 
 // Rotate moves the queue that we receive from to another relay, while messages flow: a new queue is
 // made and offered to the other side, and the old one is deleted when a message came through the
-// new one (agent.md §13).
+// new one (agent.md §13). An offer that is not answered yet is replaced; if it is, the error is
+// ErrRotating, and the other side is told again to use the new queue.
 func (a *Agent) Rotate(ctx context.Context, connection int64) error {
 	var used []wire.Server
-	err := a.cfg.DB.View(ctx, func(tx *store.Tx) error {
-		_, queues, err := a.rotatable(tx, connection)
+	rotating := false
+	err := a.commit(ctx, func(tx *store.Tx) error {
+		c, queues, err := a.rotatable(tx, connection)
+		if err != nil {
+			return err
+		}
 		for _, q := range queues {
 			server, err := wire.ParseServer(q.Server)
 			if err != nil {
 				return err
 			}
 			used = append(used, server)
+			if q.Replaces != 0 && q.E2ESecret != nil {
+				rotating = true
+				return a.offerUse(tx, c, q)
+			}
 		}
-		return err
+		return nil
 	})
+	if rotating && err == nil {
+		err = ErrRotating
+	}
 	if err != nil {
 		return err
 	}
@@ -39,14 +51,26 @@ func (a *Agent) Rotate(ctx context.Context, connection int64) error {
 	if err != nil {
 		return fmt.Errorf("moving a queue: %w", err)
 	}
-	err = a.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+	err = a.commit(ctx, func(tx *store.Tx) error {
 		c, queues, err := a.rotatable(tx, connection)
 		if err != nil {
 			return err
 		}
+		for _, offered := range queues[1:] {
+			if offered.E2ESecret != nil {
+				return ErrRotating
+			}
+			if err := errors.Join(a.deleteReceiveQueue(tx, offered), tx.DeleteReceiveQueue(offered.ID)); err != nil {
+				return err
+			}
+		}
 		old := queues[0]
 		server, err := wire.ParseServer(old.Server)
 		if err != nil {
+			return err
+		}
+		old.Gap = 0 // of the last move
+		if err := tx.SaveReceiveQueue(old); err != nil {
 			return err
 		}
 		q.row.Connection, q.row.Replaces, q.row.State = c.ID, old.ID, queueRotating
@@ -62,7 +86,7 @@ func (a *Agent) Rotate(ctx context.Context, connection int64) error {
 	return a.subscribe(&q.row)
 }
 
-// rotatable returns a connection whose queue can be moved, and its queues.
+// rotatable returns a connection whose queue can be moved, and its queues, the present one first.
 func (a *Agent) rotatable(tx *store.Tx, connection int64) (*store.Connection, []*store.ReceiveQueue, error) {
 	c, err := tx.Connection(connection)
 	if err != nil {
@@ -77,10 +101,17 @@ func (a *Agent) rotatable(tx *store.Tx, connection int64) (*store.Connection, []
 		return nil, nil, ErrNotConnected
 	case !SyncState(c.Sync).sendable():
 		return nil, nil, ErrSync
-	case len(queues) > 1:
-		return nil, nil, ErrRotating
 	}
 	return c, queues, nil
+}
+
+// offerUse tells the other side that a new queue of ours can be used. The caller does not store c.
+func (a *Agent) offerUse(tx *store.Tx, c *store.Connection, q *store.ReceiveQueue) error {
+	server, err := wire.ParseServer(q.Server)
+	if err != nil {
+		return err
+	}
+	return a.sendOwn(tx, c, message{kind: kindUse, use: []queueUse{{QAddr{server, smp.ID(q.SenderID)}, true}}}, false)
 }
 
 // processAdd answers the offer of a new queue with our keys for it. Only the first offer counts.
@@ -95,6 +126,7 @@ func (a *Agent) processAdd(d *delivery, add []replacement) error {
 		return err
 	}
 	var old *store.SendQueue
+	var stale []int64
 	for _, q := range queues {
 		server, err := wire.ParseServer(q.Server)
 		if err != nil {
@@ -103,17 +135,21 @@ func (a *Agent) processAdd(d *delivery, add []replacement) error {
 		switch {
 		case smp.ID(q.SenderID) == offer.queue.SenderID && server.SameAs(offer.queue.Server):
 			return nil // it is there already
-		case q.State == queueRotating:
-			// The other side has made a new attempt; the queue of the last one is never used.
-			if err := d.tx.DeleteSendQueue(q.ID); err != nil {
-				return err
-			}
+		case q.State == queueRotating, q.Replaces != 0 && q.State == queueSecured:
+			stale = append(stale, q.ID)
 		case smp.ID(q.SenderID) == offer.replaced.SenderID && server.SameAs(offer.replaced.Server):
 			old = q
 		}
 	}
 	if old == nil {
 		return nil
+	}
+	// The other side has made a new attempt. The queue of the last one is never used, or could not be
+	// reached so far; what waits for it waits for the old one too.
+	for _, id := range stale {
+		if err := d.tx.DeleteSendQueue(id); err != nil {
+			return err
+		}
 	}
 	sq, err := a.newSendQueue(client, offer.queue.QueueAddress)
 	if err != nil {
@@ -223,7 +259,11 @@ func (a *Agent) testing(tx *store.Tx, sq *store.SendQueue, o *store.Outgoing) (b
 		if errors.Is(err, store.ErrNotFound) {
 			return false, nil
 		}
-		return err == nil && test.ID < o.ID && a.cfg.Now().Sub(test.Created) < testPatience, err
+		if err != nil {
+			return false, err
+		}
+		age := a.cfg.Now().Sub(test.Created) // negative if the clock was set back
+		return test.ID < o.ID && age >= 0 && age < testPatience, nil
 	}
 	return false, nil
 }
@@ -248,6 +288,11 @@ func (a *Agent) unblock(tx *store.Tx, sq *store.SendQueue) error {
 // tested drops the queue in whose place the relay has taken a test. What still waits for it waits
 // for the new queue too.
 func (a *Agent) tested(tx *store.Tx, sq *store.SendQueue) error {
+	if _, err := tx.SendQueue(sq.ID); errors.Is(err, store.ErrNotFound) {
+		return nil // another one was offered meanwhile
+	} else if err != nil {
+		return err
+	}
 	sq.State = queueActive
 	if err := tx.SaveSendQueue(sq); err != nil {
 		return err
@@ -297,6 +342,20 @@ func (a *Agent) drain(old, replacing *store.ReceiveQueue) {
 			}
 		}
 		err := a.update(func(tx *store.Tx) error {
+			last, err := tx.ReceiveQueueByID(old.Server, old.RecipientID)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil // the relay had deleted it
+			} else if err != nil {
+				return err
+			}
+			q, err := tx.ReceiveQueueByID(replacing.Server, replacing.RecipientID)
+			if err != nil {
+				return err
+			}
+			q.Gap = last.Gap
+			if err := tx.SaveReceiveQueue(q); err != nil {
+				return err
+			}
 			if err := a.deleteReceiveQueue(tx, old); err != nil {
 				return err
 			}
@@ -346,6 +405,45 @@ func (a *Agent) moved(d *delivery) error {
 	}
 	d.q.Replaces, d.q.State = 0, queueActive
 	return a.cfg.Handler.Moved(d.tx, d.c.ID, true)
+}
+
+// gapPatience is how many more messages come before a missing one, which may be the test in a new
+// queue, is reported after all. gapReported stands in place of its number from then on.
+const (
+	gapPatience = 8
+	gapReported = -1
+)
+
+// mayBeTest tells whether a missing message may be the test in a new queue of ours, whose relay may be
+// slower than that of the old one.
+func (a *Agent) mayBeTest(d *delivery, number int64) (bool, error) {
+	if d.q.Gap != 0 {
+		return false, nil
+	}
+	queues, err := d.tx.ReceiveQueuesOf(d.c.ID)
+	if err != nil {
+		return false, err
+	}
+	for _, q := range queues {
+		if q.Replaces == d.q.ID && q.E2ESecret != nil {
+			d.q.Gap = number
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// lateTest takes a test after messages that were sent after it.
+func (a *Agent) lateTest(d *delivery, number int64) error {
+	if err := d.tx.SaveConnection(d.c); err != nil {
+		return err
+	}
+	gap := d.q.Gap
+	d.q.Gap = 0
+	if gap <= 0 || gap == number {
+		return nil
+	}
+	return a.cfg.Handler.Unreadable(d.tx, d.c.ID, d.time, &MissingError{1})
 }
 
 // findReceiveQueue returns the queue of the connection with an address, or nil.

@@ -14,7 +14,7 @@ import (
 // those relays don't see our network address (agent.md §16).
 type Routing string
 
-// The modes of private routing. The network address is protected when a SOCKS proxy is used.
+// The modes of private routing. See Route.Protected.
 const (
 	RouteNever       Routing = "never"
 	RouteUnprotected Routing = "unprotected" // to unknown relays, if the network address is not protected
@@ -36,12 +36,14 @@ const (
 type Route struct {
 	Routing  Routing
 	Fallback Fallback
+	// Protected tells that relays don't see our network address anyway, as through Tor.
+	Protected bool `json:"-"`
 }
 
 // routes keeps a proxy session for each relay that is reached through one.
 type routes struct {
 	mu   sync.Mutex
-	list map[string]*route // by the destination's address
+	list map[string]*route // by the destination's address and what keeps it apart
 }
 
 // route makes its session once for all that wait for it.
@@ -66,6 +68,14 @@ func (r *routes) get(server string) *route {
 	return r.list[server]
 }
 
+// isDirect tells whether a relay is reached directly for now, because no proxy can reach it.
+func (r *routes) isDirect(server wire.Server, now time.Time) bool {
+	r.mu.Lock()
+	route := r.list[server.String()]
+	r.mu.Unlock()
+	return route != nil && route.isDirect(now)
+}
+
 // forwardable tells whether a command can go through a proxy (smp-commands.md §9).
 func forwardable(cmd smp.Command) bool {
 	switch cmd.(type) {
@@ -74,9 +84,6 @@ func forwardable(cmd smp.Command) bool {
 	}
 	return false
 }
-
-// protected tells whether relays don't see our network address anyway.
-func (a *Agent) protected() bool { return a.cfg.Network.Dialer.Proxy != nil }
 
 // routed tells whether a command to a relay is to go through a proxy, and through which.
 func (a *Agent) routed(server wire.Server, cmd smp.Command) (proxy Relay, fallback, ok bool) {
@@ -89,7 +96,7 @@ func (a *Agent) routed(server wire.Server, cmd smp.Command) (proxy Relay, fallba
 	case RouteUnknown:
 		ok = a.cfg.Known(server)
 	case RouteUnprotected:
-		ok = a.cfg.Known(server) || a.protected()
+		ok = a.cfg.Known(server) || choice.Protected
 	default:
 		ok = true
 	}
@@ -100,20 +107,21 @@ func (a *Agent) routed(server wire.Server, cmd smp.Command) (proxy Relay, fallba
 	if err != nil || proxy.Server.SameAs(server) {
 		return proxy, false, false // there is no other relay that could be the proxy
 	}
-	fallback = choice.Fallback == FallbackAllow || choice.Fallback == FallbackProtected && a.protected()
+	fallback = choice.Fallback == FallbackAllow || choice.Fallback == FallbackProtected && choice.Protected
 	return proxy, fallback, true
 }
 
 // forward sends a command through a proxy. direct tells that it has to be sent directly, which the
 // choice of routing allows.
 func (a *Agent) forward(ctx context.Context, server wire.Server, r smp.Request, proxy Relay, fallback bool) (answer smp.Message, direct bool, err error) {
-	route := a.routes.get(server.String())
+	apart := a.apart(r.Entity)
+	route := a.routes.get(server.String() + apart)
 	if fallback && route.isDirect(a.cfg.Now()) {
 		return nil, true, nil
 	}
 	for again := true; ; again = false {
 		var p *smp.Proxied
-		if p, err = a.proxied(ctx, route, server, proxy); err == nil {
+		if p, err = a.proxied(ctx, route, server, proxy, apart); err == nil {
 			answer, err = p.Do(ctx, r)
 		}
 		if err == nil {
@@ -137,17 +145,18 @@ func (a *Agent) forward(ctx context.Context, server wire.Server, r smp.Request, 
 }
 
 // proxied returns the session of a route, a new one if the last one has ended.
-func (a *Agent) proxied(ctx context.Context, route *route, server wire.Server, proxy Relay) (*smp.Proxied, error) {
+func (a *Agent) proxied(ctx context.Context, route *route, server wire.Server, proxy Relay, apart string) (*smp.Proxied, error) {
 	route.mu.Lock()
 	defer route.mu.Unlock()
 	if route.proxied != nil && route.proxied.Err() == nil {
 		return route.proxied, nil
 	}
-	s, err := a.session(proxy.Server, false)
+	s, err := a.session(proxy.Server, apart, false)
 	if err != nil {
 		return nil, err
 	}
 	defer a.release(s)
+	a.sending(s)
 	p, err := s.session.Proxy(ctx, server, proxy.Password)
 	if err != nil {
 		return nil, err
@@ -163,6 +172,13 @@ func (r *route) drop(p *smp.Proxied) {
 	if r.proxied == p {
 		r.proxied = nil
 	}
+}
+
+// forget drops all sessions through proxies: they are made anew when they are needed.
+func (r *routes) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.list = nil
 }
 
 func (r *route) goDirect(now time.Time) {

@@ -36,7 +36,7 @@ func TestPrivateRouting(t *testing.T) {
 	first, second := newProxy(t, proxies.dial), newProxy(t, proxies.dial)
 	alice, bob := newParty(t, "alice", first.server), newParty(t, "bob", second.server)
 	for _, p := range []*party{alice, bob} {
-		p.route = Route{RouteUnknown, FallbackNever}
+		p.route = Route{Routing: RouteUnknown, Fallback: FallbackNever}
 		p.restart()
 	}
 	_, full, short := alice.invite()
@@ -78,7 +78,7 @@ func TestPrivateRouting(t *testing.T) {
 func TestRoutingWithoutProxy(t *testing.T) {
 	first, second := newRelay(t), newRelay(t)
 	alice, bob := newParty(t, "alice", first.server), newParty(t, "bob", second.server)
-	bob.route = Route{RouteAlways, FallbackAllow}
+	bob.route = Route{Routing: RouteAlways, Fallback: FallbackAllow}
 	bob.restart()
 	_, link, _ := alice.invite()
 	bob.join(link)

@@ -1,8 +1,10 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
@@ -135,12 +137,32 @@ func (a *Agent) wake(queue int64) {
 	a.wg.Go(func() { a.run(queue, s) })
 }
 
+// attempts are those to send the first message that waits for a queue.
+type attempts struct {
+	began   time.Time     // zero before the first has failed
+	wait    time.Duration // until the next
+	expired error         // why the message before was given up for its age
+}
+
+// patient tells whether messages can be given up for their age.
+func (t *attempts) patient() bool { return !t.began.IsZero() && time.Since(t.began) >= expirePatience }
+
+// failed returns how long to wait until the next attempt: the interval with a quarter of it taken away
+// or added, so that what one event interrupted does not come back at one moment.
+func (t *attempts) failed(retry Retry) time.Duration {
+	if t.began.IsZero() {
+		t.began, t.wait = time.Now(), retry.First
+	} else {
+		t.wait = retry.next(max(t.wait, retry.First), time.Since(t.began))
+	}
+	return t.wait*3/4 + rand.N(t.wait/2+1)
+}
+
 // run delivers what waits for a queue, in order, until nothing is left.
 func (a *Agent) run(queue int64, s *sender) {
-	var began time.Time // of the attempts for the first message
-	var wait time.Duration
+	var tries attempts
 	for {
-		o, err := a.deliver(queue)
+		o, err := a.deliver(queue, &tries)
 		switch {
 		case a.ctx.Err() != nil:
 			return
@@ -148,19 +170,12 @@ func (a *Agent) run(queue int64, s *sender) {
 			if a.finish(queue, s) {
 				return
 			}
-		case err == nil:
-			began = time.Time{}
-		default:
+		case err != nil:
 			retry := a.cfg.RetrySend
 			if errors.Is(err, smp.ErrQuota) {
 				retry = a.cfg.RetryQuota
 			}
-			if began.IsZero() {
-				began, wait = a.cfg.Now(), retry.First
-			} else {
-				wait = retry.next(max(wait, retry.First), a.cfg.Now().Sub(began))
-			}
-			t := time.NewTimer(wait)
+			t := time.NewTimer(tries.failed(retry))
 			select {
 			case <-t.C:
 			case <-s.wake: // the queue may have room again, or the user tries
@@ -186,7 +201,7 @@ func (a *Agent) finish(queue int64, s *sender) bool {
 
 // deliver sends the first message that waits for a queue. It returns nil if there is none, and
 // an error if the same message has to be tried again.
-func (a *Agent) deliver(queue int64) (*store.Outgoing, error) {
+func (a *Agent) deliver(queue int64, tries *attempts) (*store.Outgoing, error) {
 	var o *store.Outgoing
 	var sq *store.SendQueue
 	var rqs []*store.ReceiveQueue
@@ -211,25 +226,32 @@ func (a *Agent) deliver(queue int64) (*store.Outgoing, error) {
 	} else if err != nil {
 		return nil, err
 	}
+	age := a.cfg.Now().Sub(o.Created)
+	if tries.expired != nil && age > expireMessage {
+		return o, a.giveUp(sq, o, tries.expired)
+	}
 	err = a.prepare(sq, rqs)
 	if err == nil {
 		err = a.post(sq, o)
 	}
-	if err == nil {
-		return o, a.delivered(sq, o)
-	}
-	age := a.cfg.Now().Sub(o.Created)
 	switch {
 	case errors.Is(err, smp.ErrQuota) && o.Kind != outConfirmation && o.Kind != outRequest && age <= expireQuota:
 		return o, err
-	case errors.Is(err, smp.ErrAuth):
-		return o, a.giveUp(sq, o, ErrQueueGone)
-	case errors.Is(err, smp.ErrQuota), permanent(err):
-		return o, a.giveUp(sq, o, err)
-	case age > expireMessage:
-		return o, a.giveUp(sq, o, fmt.Errorf("%w: %w", ErrExpired, err))
+	case err != nil && !errors.Is(err, smp.ErrQuota) && !permanent(err):
+		if age <= expireMessage || !tries.patient() {
+			return o, err
+		}
+		tries.expired = fmt.Errorf("%w: %w", ErrExpired, err)
+		return o, a.giveUp(sq, o, tries.expired)
 	}
-	return o, err
+	*tries = attempts{}
+	switch {
+	case err == nil:
+		return o, a.delivered(sq, o)
+	case errors.Is(err, smp.ErrAuth):
+		err = ErrQueueGone
+	}
+	return o, a.giveUp(sq, o, err)
 }
 
 // prepare secures the queues of a connection as far as that is still to be done: ours with the
@@ -250,6 +272,10 @@ func (a *Agent) prepare(sq *store.SendQueue, rqs []*store.ReceiveQueue) error {
 		key := crypt.Ed25519Private(rq.Key)
 		_, err = a.command(a.ctx, server, smp.ID(rq.RecipientID), &key, smp.Key{Key: sender})
 		key.Wipe()
+		if errors.Is(err, smp.ErrAuth) && rq.Replaces != 0 {
+			a.queueGone(rq.Server, smp.ID(rq.RecipientID))
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -362,4 +388,19 @@ func (a *Agent) giveUp(sq *store.SendQueue, o *store.Outgoing, reason error) err
 }
 
 // update changes the store until the agent is closed.
-func (a *Agent) update(f func(tx *store.Tx) error) error { return a.cfg.DB.Update(a.ctx, f) }
+func (a *Agent) update(f func(tx *store.Tx) error) error { return a.commit(a.ctx, f) }
+
+// commit changes the store.
+func (a *Agent) commit(ctx context.Context, f func(tx *store.Tx) error) error {
+	if a.crash == nil {
+		return a.cfg.DB.Update(ctx, f)
+	}
+	return a.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+		tx.AfterCommit(a.crash)
+		err := f(tx)
+		if err == nil {
+			a.crash()
+		}
+		return err
+	})
+}

@@ -88,8 +88,8 @@ func (a *Agent) queueRatchetKey(tx *store.Tx, c *store.Connection, params *ratch
 	return nil
 }
 
-// processRatchetKey makes a new ratchet from the keys of the other side.
-func (a *Agent) processRatchetKey(d *delivery, peer *ratchet.Params) error {
+// processRatchetKey makes a new ratchet from the keys of the other side. info is what came with them.
+func (a *Agent) processRatchetKey(d *delivery, peer *ratchet.Params, info []byte) error {
 	if !a.cfg.Versions.Ratchet.Contains(peer.Version) || State(d.c.State) != StateConnected {
 		return drop("ratchet keys that can't be used")
 	}
@@ -97,6 +97,10 @@ func (a *Agent) processRatchetKey(d *delivery, peer *ratchet.Params) error {
 	if known, err := d.tx.SeenRatchetKey(d.c.ID, hash[:]); err != nil || known {
 		return err // a repetition
 	}
+	// They are counted as a message by who sends them (agent.md §4).
+	received := d.c.ReceivedNumber
+	infoHash := sha256.Sum256(info)
+	d.c.ReceivedNumber, d.c.ReceivedHash = received+1, infoHash[:]
 	own := new(ratchet.PrivateParams)
 	defer own.Wipe()
 	var reply *ratchet.Params
@@ -144,7 +148,7 @@ func (a *Agent) processRatchetKey(d *delivery, peer *ratchet.Params) error {
 	}
 	if r.CanSend() {
 		// The other side can't send before it has received a message.
-		return a.sendFrom(d, message{kind: kindReady, ready: d.c.ReceivedNumber}, true)
+		return a.sendFrom(d, message{kind: kindReady, ready: received}, true)
 	}
 	return d.tx.SaveConnection(d.c)
 }

@@ -50,16 +50,27 @@ func newAddress(row *store.Address) Address {
 
 // linkData is what the short link of the address is to show.
 func linkData(tx *store.Tx, greeting string) ([]byte, error) {
-	name, err := Name(tx)
+	p, err := publicProfile(tx)
 	if err != nil {
 		return nil, err
 	}
-	d := event.LinkData{Profile: &event.Profile{DisplayName: name}}
+	d := event.LinkData{Profile: &p}
 	if greeting != "" {
 		text := event.Text(greeting)
 		d.Message = &text
 	}
-	return event.EncodeLinkData(d)
+	return encodeLink(d)
+}
+
+// encodeLink writes what a short link shows: without the picture if that is too large for it, which is told in the
+// handshake then.
+func encodeLink(d event.LinkData) ([]byte, error) {
+	data, err := event.EncodeLinkData(d)
+	if tooLarge := new(event.TooLargeError); errors.As(err, &tooLarge) {
+		d.Profile.Image = ""
+		return event.EncodeLinkData(d)
+	}
+	return data, err
 }
 
 // MakeAddress makes the address of the profile. It waits for the relay, for as long as ctx

@@ -8,7 +8,7 @@
 //	err := c.Start(ctx)
 //	defer c.Close()
 //	contact, err := c.Invite(ctx, false)
-//	item, err := c.Send(ctx, contact.ID, "hello")
+//	item, err := c.Send(ctx, contact.ID, chat.NewMessage{Text: "hello"})
 //
 // People connect by one-time links, each of which is a contact from the beginning, or by the
 // profile's address, at which each who opens it becomes a [Request]. Towards a contact the
@@ -30,7 +30,9 @@ import (
 	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/core/chat/event"
 	"github.com/sotto-chat/sotto/core/wire"
+	"github.com/sotto-chat/sotto/core/xftp"
 	"github.com/sotto-chat/sotto/store"
+	"github.com/sotto-chat/sotto/store/blob"
 )
 
 // Errors of what people do.
@@ -58,15 +60,14 @@ func (e *MessageTooLongError) Error() string {
 	return fmt.Sprintf("the message has %d bytes, where at most %d can be sent: send it in parts", e.Size, e.Limit)
 }
 
-// settingName is the setting that holds the profile's own display name.
-const settingName = "name"
-
 // Config is what a Chat works with.
 type Config struct {
 	// Agent is the configuration of the agent, of which Handler is set by New.
 	Agent agent.Config
 	// Publish is called with each event, in the order of the commits. It must not wait.
 	Publish func(Event)
+	// Files is what is needed for files.
+	Files FilesConfig
 	// RelayState is called when the session with a relay changes. It must not wait.
 	RelayState func(server wire.Server, up bool, reason error)
 }
@@ -79,22 +80,33 @@ type Chat struct {
 	now   func() time.Time
 	rand  io.Reader
 
+	blobs        *blob.Dir
+	pool         *xftp.Pool
+	transferring chan struct{} // holds one for each file that is on its way
+
+	mu        sync.Mutex          // also held while a goroutine is started that is not there from the beginning
+	transfers map[int64]*transfer // by item
+
 	making     sync.Mutex // held while an address is made
 	connecting sync.Mutex // held while a link is opened, or a request answered
 
-	// What happens in the background, see work.go.
-	ctx             context.Context
-	cancel          context.CancelFunc
-	workers         sync.WaitGroup
-	due, publishing chan struct{}
+	live lives // our messages that are being written
+
+	// What happens in the background, see work.go and expire.go.
+	ctx                       context.Context
+	cancel                    context.CancelFunc
+	workers                   sync.WaitGroup
+	due, publishing, expiring chan struct{}
 }
 
 var _ agent.Handler = (*Chat)(nil)
 
 // New returns a Chat, which does nothing before Start.
 func New(cfg Config) *Chat {
-	c := &Chat{cfg: cfg, db: cfg.Agent.DB, now: cfg.Agent.Now, rand: cfg.Agent.Rand, due: make(chan struct{}, 1), publishing: make(chan struct{}, 1)}
+	c := &Chat{cfg: cfg, db: cfg.Agent.DB, now: cfg.Agent.Now, rand: cfg.Agent.Rand,
+		due: make(chan struct{}, 1), publishing: make(chan struct{}, 1), expiring: make(chan struct{}, 1)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.pool, c.transfers, c.transferring = xftp.NewPool(cfg.Files.Network), map[int64]*transfer{}, make(chan struct{}, maxTransfers)
 	cfg.Agent.Handler = c
 	c.agent = agent.New(cfg.Agent)
 	return c
@@ -102,13 +114,22 @@ func New(cfg Config) *Chat {
 
 // Start connects to the relays and goes on with what was not finished.
 func (c *Chat) Start(ctx context.Context) error {
+	// What was being written when the program ended is as it is.
+	if err := c.db.Update(ctx, c.endLive); err != nil {
+		return err
+	}
+	if err := c.startFiles(ctx); err != nil {
+		return err
+	}
 	if err := c.agent.Start(ctx); err != nil {
 		return err
 	}
 	c.workers.Go(c.work)
 	c.workers.Go(c.publishLink)
+	c.workers.Go(c.expire)
 	wake(c.due)
 	wake(c.publishing)
+	wake(c.expiring)
 	return nil
 }
 
@@ -118,57 +139,21 @@ func (c *Chat) Reconnect() {
 	wake(c.publishing)
 }
 
+// Reroute makes all connections anew, as Config.Agent.Network.Path answers from now on.
+func (c *Chat) Reroute() {
+	c.restartDownloads()
+	c.agent.Reconnect()
+	c.pool.Reset()
+}
+
 // Close ends everything that is under way and waits for it.
 func (c *Chat) Close() {
+	c.mu.Lock()
 	c.cancel()
+	c.mu.Unlock()
+	c.pool.Close()
 	c.workers.Wait()
 	c.agent.Close()
-}
-
-// SetName sets the display name of the profile, which contacts get to know when they
-// connect. The error wraps [event.ErrName] if it can't be used.
-func SetName(tx *store.Tx, name string) error {
-	if err := event.CheckName(name); err != nil {
-		return err
-	}
-	return tx.SetSetting(settingName, []byte(name))
-}
-
-// Name returns the display name of the profile.
-func Name(tx *store.Tx) (string, error) {
-	name, err := tx.Setting(settingName)
-	return string(name), err
-}
-
-// Rename changes the display name of the profile. Contacts that don't know another name get to
-// know it, now or when they can be sent to. The error wraps [event.ErrName] if it can't be used.
-func (c *Chat) Rename(ctx context.Context, name string) error {
-	return c.db.Update(ctx, func(tx *store.Tx) error {
-		if err := SetName(tx, name); err != nil {
-			return err
-		}
-		c.later(tx)
-		return c.republish(tx)
-	})
-}
-
-// ownName is how we call ourselves towards a contact.
-func ownName(tx *store.Tx, incognito string) (string, error) {
-	if incognito != "" {
-		return incognito, nil
-	}
-	return Name(tx)
-}
-
-// encodeInfo writes what is told in a handshake. Nothing is known of the peer yet, so the limits
-// are the smallest there are.
-func encodeInfo(e event.Event) ([]byte, error) {
-	return event.Encode(event.Message{Event: e}, event.ConnInfoLimits(event.Versions.Min, true))
-}
-
-// ownInfo is what a contact gets to know in the handshake of us, who call ourselves name.
-func ownInfo(name string) ([]byte, error) {
-	return encodeInfo(event.Info{Profile: event.Profile{DisplayName: name}})
 }
 
 // avatarSeed returns a random number for the colour of an avatar.
@@ -206,11 +191,27 @@ func (c *Chat) Contacts(ctx context.Context) (list []Contact, err error) {
 		if err != nil {
 			return err
 		}
-		list = make([]Contact, len(rows))
-		for i, row := range rows {
-			if list[i], err = loadContact(tx, row); err != nil {
-				return err
+		items, err := tx.LastItems()
+		if err != nil {
+			return err
+		}
+		own, err := ownPreferences(tx)
+		if err != nil {
+			return err
+		}
+		last := make(map[int64]*Item, len(items))
+		for _, row := range items {
+			i := newItem(row)
+			last[row.Contact] = &i
+		}
+		list = make([]Contact, 0, len(rows))
+		for _, row := range rows {
+			if ContactState(row.State) == contactDeleted {
+				continue
 			}
+			contact := newContact(row, own)
+			contact.Last = last[row.ID]
+			list = append(list, contact)
 		}
 		return nil
 	})
@@ -239,32 +240,6 @@ func (c *Chat) Unread(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// maxPage is the largest number of items that are read at once.
-const maxPage = 1000
-
-// History returns up to limit items of a contact in the order of the conversation, the newest
-// of those whose id is below before. With before 0 they are the newest of all.
-func (c *Chat) History(ctx context.Context, contact, before int64, limit int) (list []Item, err error) {
-	if before <= 0 {
-		before = 1<<63 - 1
-	}
-	err = c.db.View(ctx, func(tx *store.Tx) error {
-		if _, err := findContact(tx, contact); err != nil {
-			return err
-		}
-		rows, err := tx.ItemsBefore(contact, before, min(max(limit, 0), maxPage))
-		if err != nil {
-			return err
-		}
-		list = make([]Item, len(rows))
-		for i, row := range rows {
-			list[len(rows)-1-i] = newItem(row)
-		}
-		return nil
-	})
-	return list, err
-}
-
 // Changes returns up to limit items that were added or changed after a change, which is the
 // Change of the last item that the caller has seen, in the order in which that happened.
 func (c *Chat) Changes(ctx context.Context, after int64, limit int) (list []Item, err error) {
@@ -282,12 +257,43 @@ func (c *Chat) Changes(ctx context.Context, after int64, limit int) (list []Item
 	return list, err
 }
 
-// MarkRead tells that all messages of a contact were seen.
+// MarkRead tells that all messages of a contact were seen. The time of those that disappear begins to run.
 func (c *Chat) MarkRead(ctx context.Context, contact int64) error {
-	return c.change(ctx, contact, func(row *store.Contact) bool {
+	return c.db.Update(ctx, func(tx *store.Tx) error {
+		row, err := findContact(tx, contact)
+		if err != nil {
+			return err
+		}
+		last, err := tx.LastItem(contact)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		for {
+			timed, err := tx.ItemsToTime(contact, last.ID, maxPage)
+			if err != nil {
+				return err
+			}
+			for _, i := range timed {
+				c.startTimer(tx, i)
+				if err := c.saveItem(tx, i); err != nil {
+					return err
+				}
+			}
+			if len(timed) < maxPage {
+				break
+			}
+		}
+		if row.Unread == 0 && row.Read >= last.ID {
+			return nil
+		}
 		changed := row.Unread != 0
-		row.Unread = 0
-		return changed
+		row.Unread, row.Read = 0, last.ID
+		if !changed {
+			return tx.SaveContact(row)
+		}
+		return c.save(tx, row)
 	})
 }
 
@@ -336,25 +342,33 @@ func (c *Chat) change(ctx context.Context, id int64, f func(row *store.Contact) 
 	})
 }
 
-// DeleteContact deletes a contact here, with all that was said. Its queue is deleted on the
-// relay, so that an invitation that was not opened yet can't be opened any more.
-func (c *Chat) DeleteContact(ctx context.Context, id int64) error {
-	return c.db.Update(ctx, func(tx *store.Tx) error {
-		row, err := findContact(tx, id)
-		if err != nil {
-			return err
-		}
-		if row.Connection != 0 {
-			if err := c.agent.Delete(tx, row.Connection); err != nil {
-				return err
-			}
-		}
-		if err := tx.DeleteContact(id); err != nil {
-			return err
-		}
-		tx.AfterCommit(func() { c.cfg.Publish(ContactDeleted{id}) })
-		return nil
-	})
+// SetMuted sets whether messages of a contact are only counted.
+func (c *Chat) SetMuted(ctx context.Context, contact int64, on bool) error {
+	return c.change(ctx, contact, func(row *store.Contact) bool { return set(&row.Muted, on) })
+}
+
+// SetPinned sets whether a conversation stands above the others.
+func (c *Chat) SetPinned(ctx context.Context, contact int64, on bool) error {
+	return c.change(ctx, contact, func(row *store.Contact) bool { return set(&row.Pinned, on) })
+}
+
+// SetArchived sets whether a conversation stands apart from the others. One that is not muted comes back
+// with the next message.
+func (c *Chat) SetArchived(ctx context.Context, contact int64, on bool) error {
+	return c.change(ctx, contact, func(row *store.Contact) bool { return set(&row.Archived, on) })
+}
+
+// SetBlocked sets whether a contact is blocked. What it sends then is received and dropped: it gets no receipt,
+// is not told, and nothing of that comes back when it is not blocked any more. That it takes back messages, has
+// another name or leaves is taken note of all the same.
+func (c *Chat) SetBlocked(ctx context.Context, contact int64, on bool) error {
+	return c.change(ctx, contact, func(row *store.Contact) bool { return set(&row.Blocked, on) })
+}
+
+func set(to *bool, on bool) (changed bool) {
+	changed = *to != on
+	*to = on
+	return changed
 }
 
 // save stores a contact and publishes it.
@@ -375,31 +389,19 @@ func (c *Chat) publishContact(tx *store.Tx, row *store.Contact) error {
 	return nil
 }
 
-// addItem stores a new item and publishes it.
-func (c *Chat) addItem(tx *store.Tx, row *store.Item) error {
-	row.Created = c.now()
-	if err := tx.InsertItem(row); err != nil {
-		return err
-	}
-	item := newItem(row)
-	tx.AfterCommit(func() { c.cfg.Publish(ItemAdded{item}) })
-	return nil
-}
-
-// saveItem stores a changed item and publishes it.
-func (c *Chat) saveItem(tx *store.Tx, row *store.Item) error {
-	if err := tx.SaveItem(row); err != nil {
-		return err
-	}
-	item := newItem(row)
-	tx.AfterCommit(func() { c.cfg.Publish(ItemChanged{item}) })
-	return nil
-}
-
 func findContact(tx *store.Tx, id int64) (*store.Contact, error) {
 	row, err := tx.Contact(id)
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && ContactState(row.State) == contactDeleted {
 		return nil, ErrNoContact
+	}
+	return row, err
+}
+
+// contactOf returns the contact that a connection leads to, or store.ErrNotFound if it was deleted here.
+func contactOf(tx *store.Tx, connection int64) (*store.Contact, error) {
+	row, err := tx.ContactOf(connection)
+	if err == nil && ContactState(row.State) == contactDeleted {
+		return nil, store.ErrNotFound
 	}
 	return row, err
 }

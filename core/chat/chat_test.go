@@ -18,6 +18,7 @@ import (
 	"github.com/sotto-chat/sotto/core/chat/event"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
+	"github.com/sotto-chat/sotto/core/xftp"
 	"github.com/sotto-chat/sotto/store"
 )
 
@@ -34,6 +35,12 @@ type fixture struct {
 	next       int
 }
 
+// testFiles takes no file unasked.
+func testFiles(t testing.TB) FilesConfig {
+	return FilesConfig{Dir: t.TempDir(), Automatic: func() int64 { return 0 }, Trusted: func(wire.Server) bool { return false },
+		Relays: func() ([]xftp.Relay, error) { return nil, errors.New("no relay") }}
+}
+
 var start = time.UnixMilli(1_700_000_000_000)
 
 func newFixture(t testing.TB) *fixture {
@@ -47,6 +54,7 @@ func newFixture(t testing.TB) *fixture {
 		Agent: agent.Config{DB: db, Rand: rand.Reader, Now: func() time.Time { return start },
 			Choose: func([]wire.Server) (agent.Relay, error) { return agent.Relay{}, errors.New("no relay") }},
 		Publish: func(e Event) { f.events = append(f.events, e) },
+		Files:   testFiles(t),
 	})
 	t.Cleanup(func() {
 		f.Close()
@@ -148,6 +156,15 @@ func text(id, text string) string {
 	return string(b)
 }
 
+// message is a message with an event and no id.
+func message(e event.Event) string {
+	b, err := json.Marshal(event.Message{Event: e})
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
 func TestReceive(t *testing.T) {
 	f := newFixture(t)
 	if !f.body(text("1", "hello")) {
@@ -185,12 +202,15 @@ func TestKinds(t *testing.T) {
 		want       []string
 	}{
 		{"link", message("x.msg.new", `{"content":{"type":"link","text":"see https://a.example","preview":{"uri":"https://a.example","title":"","description":"","image":""}}}`), true,
-			[]string{"text: see https://a.example"}},
+			[]string{"text link: see https://a.example"}},
 		{"file", message("x.msg.new", `{"content":{"type":"file","text":"the plan"},"file":{"fileName":"a","fileSize":1}}`), true,
-			[]string{"unsupported file: the plan"}},
+			[]string{"text file: the plan"}},
+		{"picture without a file", message("x.msg.new", `{"content":{"type":"image","text":"look","image":""}}`), true, []string{"unsupported image: look"}},
 		{"content of the future", message("x.msg.new", `{"content":{"type":"hologram","text":"help me"}}`), true, []string{"unsupported hologram: help me"}},
-		{"deletion", message("x.msg.del", `{"msgId":"AAAA"}`), false, []string{"unsupported x.msg.del"}},
-		{"reaction", message("x.msg.react", `{"msgId":"AAAA","reaction":{"type":"emoji","emoji":"👍"},"add":true}`), false, []string{"unsupported x.msg.react"}},
+		{"deletion of what is not there", message("x.msg.del", `{"msgId":"AAAA"}`), false, nil},
+		{"call", message("x.call.inv", `{"callId":"AAAA","invitation":{"callType":{"media":"audio","capabilities":{"encryption":true}}}}`), true, []string{"call audio"}},
+		{"part of a call", message("x.call.extra", `{}`), false, nil},
+		{"reaction to what is not there", message("x.msg.react", `{"msgId":"AAAA","reaction":{"type":"emoji","emoji":"👍"},"add":true}`), false, nil},
 		{"event of the future", message("x.hologram", `{"a":1}`), false, []string{"unsupported x.hologram"}},
 		{"group", message("x.grp.leave", `{}`), false, []string{"unsupported x.grp.leave"}},
 		{"edit of what is not there", message("x.msg.update", `{"msgId":"BBBB","content":{"type":"text","text":"new"}}`), false, []string{"text: new"}},
@@ -240,7 +260,9 @@ func TestEdit(t *testing.T) {
 	edit(true)
 	f.expect("text: bye")
 	edit(false)
-	f.expect("text: bye (edited)")
+	f.expect("text: bye")
+	f.body(message(event.MsgUpdate{MsgID: "1", Content: event.Text("see you")}))
+	f.expect("text: see you (edited)")
 	if n := f.load().Unread; n != 1 {
 		t.Errorf("unread are %d", n)
 	}

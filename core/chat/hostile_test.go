@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,32 +57,68 @@ func startRelay(t *testing.T) wire.Server {
 type node struct {
 	*Chat
 	t       *testing.T
+	dir     string
 	changed chan struct{}
+	ahead   *atomic.Int64 // how far its clock goes ahead, in nanoseconds
+	stop    func()
 }
 
 func startNode(t *testing.T, name string, server wire.Server) *node {
 	t.Helper()
-	db, err := store.Create(t.Context(), t.TempDir(), store.Options{})
+	n := newNode(t, name)
+	n.runWith(server, func(*Chat) {})
+	return n
+}
+
+// newNode makes a node that does not run yet.
+func newNode(t *testing.T, name string) *node {
+	t.Helper()
+	n := &node{t: t, dir: t.TempDir(), changed: make(chan struct{}, 1), ahead: new(atomic.Int64)}
+	db, err := store.Create(t.Context(), n.dir, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{t: t, changed: make(chan struct{}, 1)}
-	n.Chat = New(Config{
-		Agent: agent.Config{DB: db, Rand: rand.Reader, Now: time.Now, PQ: true,
-			Choose: func([]wire.Server) (agent.Relay, error) { return agent.Relay{Server: server}, nil }},
-		Publish: func(Event) { wake(n.changed) },
-	})
-	t.Cleanup(func() {
-		n.Close()
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	err = db.Update(t.Context(), func(tx *store.Tx) error { return SetName(tx, name) })
-	if err := errors.Join(err, n.Start(t.Context())); err != nil {
+	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// runWith starts a Chat on the database of a node, after something was done with it.
+func (n *node) runWith(server wire.Server, prepare func(*Chat)) {
+	n.t.Helper()
+	db, err := store.Open(n.t.Context(), n.dir, store.Options{})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.Chat = New(Config{
+		Agent: agent.Config{DB: db, Rand: rand.Reader, PQ: true,
+			Now:    func() time.Time { return time.Now().Add(time.Duration(n.ahead.Load())) },
+			Choose: func([]wire.Server) (agent.Relay, error) { return agent.Relay{Server: server}, nil }},
+		Publish: func(Event) { wake(n.changed) },
+		Files:   testFiles(n.t),
+	})
+	prepare(n.Chat)
+	chat := n.Chat
+	n.stop = sync.OnceFunc(func() {
+		chat.Close()
+		if err := db.Close(); err != nil {
+			n.t.Error(err)
+		}
+	})
+	n.t.Cleanup(n.stop)
+	if err := n.Start(n.t.Context()); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// restart ends the Chat and starts one on the same database, whose clock goes further ahead.
+func (n *node) restart(server wire.Server, ahead time.Duration) {
+	n.t.Helper()
+	n.stop()
+	n.ahead.Add(int64(ahead))
+	n.runWith(server, func(*Chat) {})
 }
 
 func (n *node) wait(what string, cond func() bool) {

@@ -82,9 +82,9 @@ func (c *Chat) Invite(ctx context.Context, incognito bool) (contact Contact, err
 	}
 	var data []byte
 	err = c.db.View(ctx, func(tx *store.Tx) error {
-		own, err := ownName(tx, name)
+		p, err := ownProfile(tx, &store.Contact{Incognito: name})
 		if err == nil {
-			data, err = event.EncodeLinkData(event.LinkData{Profile: &event.Profile{DisplayName: own}})
+			data, err = encodeLink(event.LinkData{Profile: &p})
 		}
 		return err
 	})
@@ -199,7 +199,7 @@ func (c *Chat) look(ctx context.Context, full *agent.Link, short *agent.ShortLin
 		}
 		if own != 0 {
 			plan.Own = true
-			row, err := tx.ContactOf(own)
+			row, err := contactOf(tx, own)
 			if errors.Is(err, store.ErrNotFound) {
 				return nil // it is the address
 			} else if err != nil {
@@ -343,21 +343,19 @@ func (c *Chat) introduce(ctx context.Context, row *store.Contact, kind agent.Lin
 	if row.Incognito, err = c.incognitoName(incognito); err != nil {
 		return nil, err
 	}
+	wrap := wrapInfo
+	if kind == agent.LinkContact {
+		id, err := event.NewRequestID(c.rand)
+		if err != nil {
+			return nil, err
+		}
+		wrap = func(p event.Profile) event.Event { return event.Contact{Profile: p, RequestID: id} }
+	}
 	err = c.db.View(ctx, func(tx *store.Tx) (err error) {
-		row.Told, err = ownName(tx, row.Incognito)
+		info, err = introduction(tx, row, smallest, wrap)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	if kind != agent.LinkContact {
-		return ownInfo(row.Told)
-	}
-	id, err := event.NewRequestID(c.rand)
-	if err != nil {
-		return nil, err
-	}
-	return encodeInfo(event.Contact{Profile: event.Profile{DisplayName: row.Told}, RequestID: id})
+	return info, err
 }
 
 // parseLink reads the link in a text: exactly one of the results is not nil.

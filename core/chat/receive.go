@@ -3,6 +3,7 @@ package chat
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/sotto-chat/sotto/core/agent"
@@ -14,7 +15,7 @@ import (
 // Confirm stores who opened our link, and tells who we are. What is not a profile is
 // refused (chat-protocol.md §8).
 func (c *Chat) Confirm(tx *store.Tx, connection int64, info []byte) (reply []byte, err error) {
-	row, err := tx.ContactOf(connection)
+	row, err := contactOf(tx, connection)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, agent.ErrReject
 	} else if err != nil {
@@ -24,20 +25,17 @@ func (c *Chat) Confirm(tx *store.Tx, connection int64, info []byte) (reply []byt
 	if !ok {
 		return nil, agent.ErrReject
 	}
-	if row.Told, err = ownName(tx, row.Incognito); err != nil {
+	if reply, err = introduction(tx, row, event.ConnInfoLimits(chatVersion(&store.Contact{VersionMin: m.Versions.Min, VersionMax: m.Versions.Max}), true), wrapInfo); err != nil {
 		return nil, err
 	}
 	row.State, row.Link, row.FullLink = string(ContactConnecting), "", ""
-	if err := c.meet(tx, row, m, profile); err != nil {
-		return nil, err
-	}
-	return ownInfo(row.Told)
+	return reply, c.meet(tx, row, m, profile)
 }
 
 // Info stores what the owner of a link that we opened tells. The connection stands whatever
 // that is.
 func (c *Chat) Info(tx *store.Tx, connection int64, info []byte) error {
-	row, err := tx.ContactOf(connection)
+	row, err := contactOf(tx, connection)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	} else if err != nil {
@@ -70,15 +68,17 @@ func (c *Chat) meet(tx *store.Tx, row *store.Contact, m event.Message, p event.P
 	return c.save(tx, row)
 }
 
-func setProfile(row *store.Contact, p event.Profile) (err error) {
-	row.Name = event.CleanName(p.DisplayName)
-	row.Profile, err = json.Marshal(p)
-	return err
-}
-
 // Connected marks a contact as connected.
 func (c *Chat) Connected(tx *store.Tx, connection int64) error {
 	c.later(tx)
+	row, err := contactOf(tx, connection)
+	if err == nil {
+		row.Tell = true // something may have changed during the handshake, or did not fit into it
+		err = tx.SaveContact(row)
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
 	return c.setState(tx, connection, ContactConnected, FailureNone)
 }
 
@@ -91,7 +91,7 @@ func (c *Chat) Failed(tx *store.Tx, connection int64, reason error) error {
 }
 
 func (c *Chat) setState(tx *store.Tx, connection int64, state ContactState, failure Failure) error {
-	row, err := tx.ContactOf(connection)
+	row, err := contactOf(tx, connection)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	} else if err != nil {
@@ -106,11 +106,14 @@ func (c *Chat) setState(tx *store.Tx, connection int64, state ContactState, fail
 // Message applies what a contact sends. Nothing of it is dropped: what can't be read or is not
 // understood becomes an item as well.
 func (c *Chat) Message(tx *store.Tx, connection int64, m agent.Message) (receipt bool, err error) {
-	row, err := tx.ContactOf(connection)
+	row, err := contactOf(tx, connection)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil // deleted here
 	} else if err != nil {
 		return false, err
+	}
+	if row.Blocked {
+		return false, c.drop(tx, row, m)
 	}
 	switch m.Integrity {
 	case agent.IntegrityOK:
@@ -147,31 +150,152 @@ func (c *Chat) apply(tx *store.Tx, row *store.Contact, m event.Message, at time.
 	}
 	switch e := m.Event.(type) {
 	case event.MsgNew:
-		return c.addMessage(tx, row, m, m.ID, e.Content, at)
+		return c.received(tx, row, m, m.ID, e, at)
 	case event.MsgUpdate:
-		return c.edit(tx, row, m, e, at)
+		return c.edited(tx, row, m, e, at)
+	case event.MsgDel:
+		return c.deleted(tx, row, e, at.UnixMilli())
+	case event.MsgReact:
+		return c.reacted(tx, row, e)
 	case event.Info:
-		return c.rename(tx, row, e.Profile, at)
+		return c.profileChanged(tx, row, e.Profile, at)
 	case event.DirectDel:
 		row.State = string(ContactLeft)
 		return c.notice(tx, row, KindLeft, 1, at)
+	case event.CallInv:
+		// Answering it would tell the contact that somebody is there.
+		i := &store.Item{Contact: row.ID, Kind: string(KindCall), Content: contentName(e.Invitation.Type.Media), State: string(StateReceived), Time: at}
+		return c.addItem(tx, i)
 	case event.OK, event.InfoProbe, event.InfoProbeCheck, event.InfoProbeOK:
 		return nil // probes are about finding that two contacts are one, which nobody is to know
-	case event.CallEnd, event.MsgFileDescr, event.FileCancel, event.FileChunk:
+	case event.MsgFileDescr:
+		return c.fileDescribed(tx, row, e)
+	case event.FileCancel:
+		return c.fileCancelled(tx, row, e)
+	case event.CallEnd, event.FileChunk:
 		return nil // they follow a call or a message with a file, which is shown already
+	case event.Unknown:
+		if strings.HasPrefix(e.Event, "x.call.") {
+			return nil // so do these
+		}
 	}
 	return c.unsupported(tx, row, m, at)
 }
 
-// addMessage adds a message of a contact unless it is there already.
-func (c *Chat) addMessage(tx *store.Tx, row *store.Contact, m event.Message, id event.ID, content event.Content, at time.Time) error {
-	i := &store.Item{Contact: row.ID, Kind: string(KindText), Text: content.Text, State: string(StateReceived), Time: at}
+// drop applies what a contact that is blocked sends: only what is about the contact itself, and that it takes messages back.
+func (c *Chat) drop(tx *store.Tx, row *store.Contact, m agent.Message) error {
+	msgs, _ := event.Parse(m.Body)
+	for _, msg := range msgs {
+		if msg.Relay != nil {
+			continue
+		}
+		var err error
+		switch e := msg.Event.(type) {
+		case event.Info:
+			err = c.profileChanged(tx, row, e.Profile, m.Time)
+		case event.MsgDel:
+			err = c.deleted(tx, row, e, m.Time.UnixMilli())
+		case event.DirectDel:
+			row.State = string(ContactLeft)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return c.save(tx, row)
+}
+
+// Limits of what is kept of a message, in bytes.
+const (
+	maxPreviewImage = 1 << 15 // characters of a data URI; others send up to 14000 (chat-protocol.md §5)
+	maxLinkText     = 1024
+	maxDuration     = 24 * 60 * 60 // seconds
+)
+
+// received adds a message of a contact unless it is there already, or was removed here.
+func (c *Chat) received(tx *store.Tx, row *store.Contact, m event.Message, id event.ID, e event.MsgNew, at time.Time) error {
+	content := e.Content
+	i := &store.Item{Contact: row.ID, Kind: string(KindText), Text: content.Text, State: string(StateReceived), Time: at,
+		Live: e.Live && e.File == nil, Forwarded: e.Forward}
+	image := ""
 	switch content.Type {
-	case event.TypeText, event.TypeLink:
+	case event.TypeText:
+	case event.TypeLink:
+		if !isWebLink(content.Preview.URI) {
+			break // it would not be one of what can be opened
+		}
+		image = content.Preview.Image
+		i.Content = string(event.TypeLink)
+		var err error
+		i.Preview, err = json.Marshal(LinkPreview{URL: content.Preview.URI, Title: cleanLine(cut(content.Preview.Title, maxLinkText)),
+			Description: cleanLine(cut(content.Preview.Description, maxLinkText))})
+		if err != nil {
+			return err
+		}
+	case event.TypeImage, event.TypeVideo, event.TypeVoice, event.TypeFile:
+		image = content.Image
+		i.Content, i.Duration = string(content.Type), int64(min(content.Duration, maxDuration))
+		if e.File == nil { // there is nothing of it to be received
+			i.Kind, i.Raw = string(KindUnsupported), withoutImage(m, e)
+		}
 	default:
 		i.Kind, i.Content, i.Raw = string(KindUnsupported), contentName(string(content.Type)), rawJSON(m)
 	}
-	return c.addReceived(tx, row, i, id)
+	if e.File != nil {
+		i.FileName, i.FileSize, i.FileState = event.SafeFileName(e.File.Name), e.File.Size, string(FileOffered)
+		if content.Type == event.TypeText || content.Type == event.TypeLink {
+			i.Content = string(event.TypeFile)
+		}
+	}
+	if image != "" {
+		i.Image, _ = event.DecodeImage(image, maxPreviewImage)
+	}
+	if err := quoted(tx, row, i, e.Quote); err != nil {
+		return err
+	}
+	t, err := loadTerms(tx, row)
+	if err != nil {
+		return err
+	}
+	// A time that was not agreed on is not taken: messages of others would disappear from here.
+	if me, contact := t.may(FeatureTimedMessages); me && contact {
+		i.TTL = int64(seconds(e.TTL) / time.Second)
+	}
+	if err := c.addReceived(tx, row, i, id); err != nil || e.File == nil {
+		return err
+	}
+	return c.fileReceived(tx, i, e.File)
+}
+
+// withoutImage is the JSON of a message, but for the picture, which is kept by itself.
+func withoutImage(m event.Message, e event.MsgNew) []byte {
+	e.Content.Image, e.Quote = "", nil
+	m.Event = e
+	return rawJSON(m)
+}
+
+// quoted stores what a message of a contact answers.
+func quoted(tx *store.Tx, row *store.Contact, i *store.Item, q *event.Quote) error {
+	if q == nil {
+		return nil
+	}
+	// What the contact quotes as its own is not ours, and the other way round.
+	i.QuoteOwn, i.QuoteText, i.QuoteContent = !q.Ref.Sent, cut(q.Content.Text, maxQuote), contentName(string(q.Content.Type))
+	if i.QuoteContent == "" {
+		i.QuoteContent = string(event.TypeText)
+	}
+	if q.Ref.MsgID == "" {
+		return nil
+	}
+	source, err := tx.ItemByShared(row.ID, i.QuoteOwn, []byte(q.Ref.MsgID))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	i.QuoteItem = source.ID
+	return nil
 }
 
 // contentName makes the name of a content type or an event that a peer has made up fit to be shown.
@@ -184,7 +308,7 @@ func (c *Chat) unsupported(tx *store.Tx, row *store.Contact, m event.Message, at
 	return c.addReceived(tx, row, i, m.ID)
 }
 
-// addReceived adds an item of a contact unless one with the id is there already.
+// addReceived adds an item of a contact unless one with the id is there already, or was removed here.
 func (c *Chat) addReceived(tx *store.Tx, row *store.Contact, i *store.Item, id event.ID) error {
 	if id != "" {
 		switch _, err := tx.ItemByShared(row.ID, false, []byte(id)); {
@@ -193,34 +317,32 @@ func (c *Chat) addReceived(tx *store.Tx, row *store.Contact, i *store.Item, id e
 		case !errors.Is(err, store.ErrNotFound):
 			return err
 		}
+		if gone, err := tx.Removed(row.ID, []byte(id)); err != nil || gone {
+			return err
+		}
 		i.Shared = []byte(id)
 	}
 	row.Unread++
 	row.Active = c.now()
+	row.Archived = row.Archived && row.Muted
 	return c.addItem(tx, i)
 }
 
-// edit changes the text of a message of a contact. If it is not there, it is added
+// edited changes the text of a message of a contact. If it is not there, it is added
 // (chat-protocol.md §5).
-func (c *Chat) edit(tx *store.Tx, row *store.Contact, m event.Message, e event.MsgUpdate, at time.Time) error {
+func (c *Chat) edited(tx *store.Tx, row *store.Contact, m event.Message, e event.MsgUpdate, at time.Time) error {
 	i, err := tx.ItemByShared(row.ID, false, []byte(e.MsgID))
-	if errors.Is(err, store.ErrNotFound) {
-		return c.addMessage(tx, row, m, e.MsgID, e.Content, at)
-	} else if err != nil {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return c.received(tx, row, m, e.MsgID, event.MsgNew{Content: e.Content, TTL: e.TTL, Live: e.Live}, at)
+	case err != nil:
 		return err
+	case i.Forwarded:
+		return c.notice(tx, row, KindMalformed, 1, at) // what somebody else wrote is not changed (chat-protocol.md §5)
+	case !i.Deleted.IsZero(), i.Text == e.Content.Text && i.Live == e.Live:
+		return nil
 	}
-	i.Text = e.Content.Text
-	i.Edited = !e.Live
-	return c.saveItem(tx, i)
-}
-
-// rename takes over a changed profile.
-func (c *Chat) rename(tx *store.Tx, row *store.Contact, p event.Profile, at time.Time) error {
-	before := row.Name
-	if err := setProfile(row, p); err != nil || row.Name == before {
-		return err
-	}
-	return c.addItem(tx, &store.Item{Contact: row.ID, Kind: string(KindRenamed), Text: row.Name, State: string(StateReceived), Time: at})
+	return c.setText(tx, i, e.Content.Text, at, e.Live)
 }
 
 // notice adds a notice about n messages, or adds n to the one that is the last item already.
@@ -237,24 +359,47 @@ func (c *Chat) notice(tx *store.Tx, row *store.Contact, kind ItemKind, n int64, 
 }
 
 // Unreadable adds a notice that messages can't be decrypted.
-func (c *Chat) Unreadable(tx *store.Tx, connection int64, at time.Time, _ error) error {
-	row, err := tx.ContactOf(connection)
+func (c *Chat) Unreadable(tx *store.Tx, connection int64, at time.Time, reason error) error {
+	row, err := contactOf(tx, connection)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	if err := c.notice(tx, row, KindUnreadable, 1, at); err != nil {
+	if row.Blocked {
+		return nil
+	}
+	kind, count := KindUnreadable, int64(1)
+	if missing := new(agent.MissingError); errors.As(reason, &missing) {
+		kind, count = KindMissing, missing.Count
+	}
+	if err := c.notice(tx, row, kind, count, at); err != nil {
 		return err
 	}
 	return c.publishContact(tx, row)
 }
 
-// Sent marks a message as sent.
-func (c *Chat) Sent(tx *store.Tx, _, reference int64) error {
+// Sent marks a message as sent. The time begins to run after which it disappears.
+func (c *Chat) Sent(tx *store.Tx, connection, reference int64) error {
+	if reference == goodbye {
+		return c.parted(tx, connection)
+	}
+	if reference <= noItem {
+		return nil
+	}
+	route, err := c.route(tx, connection)
+	if err != nil {
+		return err
+	}
 	return c.setItemState(tx, reference, func(i *store.Item) bool {
-		ok := ItemState(i.State) == StatePending // its receipt may have come first
-		i.State = string(StateSent)
+		ok := i.Sent.IsZero()
+		i.Sent, i.Route = c.now(), string(route)
+		if ItemState(i.State) == StatePending { // its receipt may have come first
+			i.State = string(StateSent)
+		}
+		if !i.Live {
+			c.startTimer(tx, i)
+		}
 		return ok
 	})
 }
@@ -263,15 +408,25 @@ func (c *Chat) Sent(tx *store.Tx, _, reference int64) error {
 func (c *Chat) Delivered(tx *store.Tx, _, reference int64) error {
 	return c.setItemState(tx, reference, func(i *store.Item) bool {
 		ok := ItemState(i.State) != StateDelivered
-		i.State, i.Failure = string(StateDelivered), ""
+		i.State, i.Failure, i.Delivered = string(StateDelivered), "", c.now()
+		if !i.Live {
+			c.startTimer(tx, i)
+		}
 		return ok
 	})
 }
 
-// NotSent marks a message as failed.
-func (c *Chat) NotSent(tx *store.Tx, _, reference int64, reason error) error {
-	return c.setItemState(tx, reference, func(i *store.Item) bool {
-		ok := ItemState(i.State) == StatePending
+// NotSent marks a message as failed, be it that it was to be sent or to be changed.
+func (c *Chat) NotSent(tx *store.Tx, connection, reference int64, reason error) error {
+	if reference == goodbye {
+		return c.parted(tx, connection)
+	}
+	item, change := changed(reference)
+	if !change {
+		item = reference
+	}
+	return c.setItemState(tx, item, func(i *store.Item) bool {
+		ok := ItemState(i.State) == StatePending || change && ItemState(i.State) != StateFailed
 		i.State, i.Failure = string(StateFailed), string(failureOf(reason))
 		return ok
 	})
@@ -288,11 +443,18 @@ func (c *Chat) setItemState(tx *store.Tx, id int64, f func(*store.Item) bool) er
 	if !f(i) {
 		return nil
 	}
+	if s := ItemState(i.State); s == StateSent || s == StateDelivered {
+		if err := tx.SetItemBody(id, nil); err != nil {
+			return err
+		}
+	}
 	if err := c.saveItem(tx, i); err != nil {
 		return err
 	}
-	row, err := tx.Contact(i.Contact)
-	if err != nil {
+	row, err := findContact(tx, i.Contact)
+	if errors.Is(err, ErrNoContact) {
+		return nil // it is being deleted
+	} else if err != nil {
 		return err
 	}
 	return c.publishContact(tx, row)

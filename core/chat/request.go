@@ -80,7 +80,7 @@ func (c *Chat) Request(tx *store.Tx, connection, request int64, info []byte) err
 	key := requestKey(e.RequestID, sent.Link)
 	switch row, err := tx.ContactByRequest(key); {
 	case err == nil && (ContactState(row.State) == ContactConnecting || ContactState(row.State) == ContactConnected):
-		if err := c.rename(tx, row, e.Profile, c.now()); err != nil {
+		if err := c.profileChanged(tx, row, e.Profile, c.now()); err != nil {
 			return err
 		}
 		if err := c.save(tx, row); err != nil {
@@ -196,7 +196,7 @@ func (c *Chat) accept(ctx context.Context, id int64, incognito, greet bool) (con
 			return err
 		}
 		if e.Content != nil {
-			if err := c.addMessage(tx, row, m, e.MsgID, *e.Content, request.Created); err != nil {
+			if err := c.received(tx, row, m, e.MsgID, event.MsgNew{Content: *e.Content}, request.Created); err != nil {
 				return err
 			}
 			if err := c.save(tx, row); err != nil {

@@ -10,7 +10,7 @@ import (
 
 // Moved adds a notice that a queue of the conversation is on another relay.
 func (c *Chat) Moved(tx *store.Tx, connection int64, mine bool) error {
-	row, err := tx.ContactOf(connection)
+	row, err := contactOf(tx, connection)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	} else if err != nil {
@@ -29,7 +29,7 @@ func (c *Chat) Moved(tx *store.Tx, connection int64, mine bool) error {
 // Sync adds a notice when messages can't be decrypted any more before the encryption is
 // synchronized again, and one when it is.
 func (c *Chat) Sync(tx *store.Tx, connection int64, from, to agent.SyncState) error {
-	row, err := tx.ContactOf(connection)
+	row, err := contactOf(tx, connection)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	} else if err != nil {

@@ -11,8 +11,8 @@ import (
 )
 
 // Some things can't be done in the transaction from which they follow, because it is the agent's:
-// accepting a request automatically, greeting, and telling contacts of a new name. What is to be
-// done stands in the database, so that nothing is forgotten after a crash.
+// accepting a request automatically, greeting, telling contacts what has changed about us, and deleting what is too much
+// for one transaction. What is to be done stands in the database, so that nothing is forgotten after a crash.
 
 // wake has the worker behind ch look for something to do.
 func wake(ch chan struct{}) {
@@ -35,7 +35,11 @@ func (c *Chat) work() {
 		}
 		c.acceptAll()
 		c.greetAll()
-		c.tellName()
+		c.tellAll()
+		c.purgeAll()
+		c.sweep()
+		c.mergeIndex()
+		c.forget()
 	}
 }
 
@@ -70,6 +74,13 @@ func (c *Chat) acceptAll() {
 			return tx.SaveContactRequest(row)
 		})
 	}
+}
+
+// forget forgets what is kept for a while only.
+func (c *Chat) forget() {
+	_ = c.db.Update(c.ctx, func(tx *store.Tx) error {
+		return errors.Join(tx.ForgetRemoved(c.now().Add(-rememberRemoved)), tx.ForgetUploads(c.now().Add(-rememberUpload)))
+	})
 }
 
 // greetAll sends the greeting to the contacts that were accepted automatically.
@@ -108,23 +119,9 @@ func (c *Chat) greet(tx *store.Tx, row *store.Contact) error {
 	return c.save(tx, row)
 }
 
-// tellName tells the contacts what we are called, if that has changed since they were told.
-func (c *Chat) tellName() {
-	c.each(func(tx *store.Tx) ([]int64, error) {
-		name, err := Name(tx)
-		if err != nil {
-			return nil, err
-		}
-		return tx.ContactsToTell(string(ContactConnected), name)
-	}, func(tx *store.Tx, row *store.Contact) (err error) {
-		if row.Told, err = Name(tx); err != nil {
-			return err
-		}
-		if err := c.post(tx, row, noItem, event.Message{Event: event.Info{Profile: event.Profile{DisplayName: row.Told}}}); err != nil {
-			return err
-		}
-		return tx.SaveContact(row)
-	})
+// tellAll tells the contacts what we say of ourselves, if that has changed since they were told.
+func (c *Chat) tellAll() {
+	c.each(func(tx *store.Tx) ([]int64, error) { return tx.ContactsToTell(string(ContactConnected)) }, c.tell)
 }
 
 // each does something with each of the contacts that list returns, in a transaction of its own.

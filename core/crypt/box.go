@@ -9,8 +9,7 @@ import (
 	"io"
 	"slices"
 
-	"golang.org/x/crypto/nacl/secretbox"
-	//lint:ignore SA1019 a box is made of it, and secretbox can't work in place
+	//lint:ignore SA1019 a box is made of it, and secretbox is slow and can't work in place
 	"golang.org/x/crypto/poly1305"
 	//lint:ignore SA1019 the network's symmetric boxes need the bare HSalsa20 step (encoding.md §5)
 	"golang.org/x/crypto/salsa20/salsa"
@@ -19,7 +18,7 @@ import (
 )
 
 // BoxOverhead is the size of a box's Poly1305 tag, which stands before the ciphertext.
-const BoxOverhead = secretbox.Overhead
+const BoxOverhead = poly1305.TagSize
 
 // AuthenticatorSize is the size of a deniable authenticator (smp-transport.md §7.2).
 const AuthenticatorSize = BoxOverhead + sha512.Size
@@ -62,18 +61,28 @@ func (s *Secret) BoxKey() (k BoxKey) {
 // Wipe overwrites the key.
 func (k *BoxKey) Wipe() { clear(k[:]) }
 
-// Append appends a box of msg without padding to dst; it is BoxOverhead bytes longer than msg.
+// Append appends a box of msg without padding to dst; it is BoxOverhead bytes longer than msg,
+// which doesn't overlap what is appended.
 func (k *BoxKey) Append(dst []byte, nonce Nonce, msg []byte) []byte {
-	return secretbox.Seal(dst, msg, (*[24]byte)(&nonce), (*[32]byte)(k))
+	n := len(dst)
+	dst = slices.Grow(dst, BoxOverhead+len(msg))[:n+BoxOverhead]
+	dst = append(dst, msg...)
+	k.SealInPlace(nonce, dst[n:])
+	return dst
 }
 
 // AppendOpened appends the unpadded content of a box to dst.
 func (k *BoxKey) AppendOpened(dst []byte, nonce Nonce, box []byte) ([]byte, error) {
-	out, ok := secretbox.Open(dst, box, (*[24]byte)(&nonce), (*[32]byte)(k))
-	if !ok {
+	var s boxStream
+	s.init(k, nonce)
+	defer s.wipe()
+	if !s.verify(box) {
 		return nil, ErrBox
 	}
-	return out, nil
+	n := len(dst)
+	dst = append(dst, box[BoxOverhead:]...)
+	s.xor(dst[n:])
+	return dst, nil
 }
 
 // Box encrypts msg padded to padded bytes; the box is BoxOverhead bytes longer.
@@ -216,7 +225,7 @@ func (c *BlockChain) Seal(dst, content []byte) ([]byte, error) {
 	copy(padded[end:], blockFiller[:])
 	k := key.BoxKey()
 	defer k.Wipe()
-	k.sealInPlace(nonce, block)
+	k.SealInPlace(nonce, block)
 	return dst, nil
 }
 
@@ -252,9 +261,8 @@ func (c *BlockChain) OpenInPlace(block []byte) ([]byte, error) {
 	return wire.Unpad(block[BoxOverhead:])
 }
 
-// sealInPlace makes a box of b[BoxOverhead:]. It is what secretbox.Seal does, which can't
-// work in place: a relay has no time for a copy of every block.
-func (k *BoxKey) sealInPlace(nonce Nonce, b []byte) {
+// SealInPlace makes a box of b[BoxOverhead:], which has room for the tag before it.
+func (k *BoxKey) SealInPlace(nonce Nonce, b []byte) {
 	var s boxStream
 	s.init(k, nonce)
 	defer s.wipe()
@@ -269,7 +277,7 @@ func (k *BoxKey) openInPlace(nonce Nonce, b []byte) bool {
 	var s boxStream
 	s.init(k, nonce)
 	defer s.wipe()
-	if !poly1305.Verify((*[BoxOverhead]byte)(b), b[BoxOverhead:], &s.macKey) {
+	if !s.verify(b) {
 		return false
 	}
 	s.xor(b[BoxOverhead:])
@@ -293,9 +301,14 @@ func (s *boxStream) init(k *BoxKey, nonce Nonce) {
 	s.counter[8] = 1
 }
 
+// verify tells whether box was made with this key stream.
+func (s *boxStream) verify(box []byte) bool {
+	return len(box) >= BoxOverhead && poly1305.Verify((*[BoxOverhead]byte)(box), box[BoxOverhead:], &s.macKey)
+}
+
 func (s *boxStream) xor(b []byte) {
 	n := subtle.XORBytes(b, b[:min(len(b), len(s.head))], s.head[:])
-	salsa.XORKeyStream(b[n:], b[n:], &s.counter, &s.key)
+	xorSalsa(b[n:], &s.counter, &s.key)
 }
 
 func (s *boxStream) wipe() { *s = boxStream{} }

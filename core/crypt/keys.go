@@ -9,12 +9,12 @@
 package crypt
 
 import (
-	"crypto/ecdh"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
 
+	"github.com/cloudflare/circl/dh/x25519" // more than twice as fast as crypto/ecdh
 	"github.com/cloudflare/circl/dh/x448"
 	"github.com/cloudflare/circl/sign/ed448"
 )
@@ -161,11 +161,10 @@ func (k *Ed448Private) Public() Ed448Public {
 
 // Public returns the public half.
 func (k *X25519Private) Public() X25519Public {
-	p, err := ecdh.X25519().NewPrivateKey(k[:])
-	if err != nil {
-		panic(err) // the length is right by type
-	}
-	return X25519Public(p.PublicKey().Bytes())
+	var pub, priv x25519.Key = x25519.Key{}, x25519.Key(*k)
+	x25519.KeyGen(&pub, &priv)
+	clear(priv[:])
+	return X25519Public(pub)
 }
 
 // Public returns the public half.
@@ -203,20 +202,13 @@ func Verify(key PublicKey, msg, sig []byte) bool {
 
 // DH returns the shared secret with the peer's key; it is the raw X25519 output.
 func (k *X25519Private) DH(peer X25519Public) (s Secret, err error) {
-	priv, err := ecdh.X25519().NewPrivateKey(k[:])
-	if err != nil {
-		return s, fmt.Errorf("crypt: %w", err)
-	}
-	pub, err := ecdh.X25519().NewPublicKey(peer[:])
-	if err != nil {
-		return s, fmt.Errorf("crypt: %w", err)
-	}
-	shared, err := priv.ECDH(pub)
-	if err != nil {
+	var priv, pub x25519.Key = x25519.Key(*k), x25519.Key(peer)
+	ok := x25519.Shared((*x25519.Key)(&s), &priv, &pub)
+	clear(priv[:])
+	if !ok {
+		s.Wipe()
 		return s, ErrLowOrder
 	}
-	copy(s[:], shared)
-	clear(shared)
 	return s, nil
 }
 

@@ -58,7 +58,7 @@ func (s *BoxStream) xor(b []byte) {
 	s.left -= n
 	b = b[n:]
 	if whole := len(b) &^ (len(s.rest) - 1); whole > 0 {
-		salsa.XORKeyStream(b[:whole], b[:whole], &s.keys.counter, &s.keys.key)
+		xorSalsa(b[:whole], &s.keys.counter, &s.keys.key)
 		s.advance(uint64(whole / len(s.rest)))
 		b = b[whole:]
 	}

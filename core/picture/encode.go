@@ -8,6 +8,7 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
+	"image/gif"
 	"image/jpeg"
 	"image/png"
 	"strings"
@@ -30,7 +31,7 @@ const PreviewBytes = (PreviewChars - len(uriPrefix)) / 4 * 3
 
 // Clean makes the file that is sent for a picture: its pixels and nothing else of it, upright and with sides of at most SendSide
 // pixels. A picture with transparent parts becomes a PNG file, every other a JPEG file; ext is "png" or "jpg". An animation
-// becomes its first frame: send the file itself if it has to move, after telling what it may hold.
+// becomes its first frame; see CleanAnimation.
 func Clean(data []byte) (clean []byte, ext string, err error) {
 	defer recovered(&err)
 	img, err := Thumbnail(data, SendSide)
@@ -47,6 +48,38 @@ func Clean(data []byte) (clean []byte, ext string, err error) {
 		return nil, "", fmt.Errorf("write the picture: %w", err)
 	}
 	return out.Bytes(), ext, nil
+}
+
+// CleanAnimation makes the file that is sent for an animated GIF: its frames in their size, with their delays, and nothing else of
+// it, such as comments and what programs have added. The error is ErrFormat if it does not move, and ErrTooLarge if it has
+// more frames or pixels than are shown.
+func CleanAnimation(data []byte) (clean []byte, err error) {
+	defer recovered(&err)
+	size, err := Info(data)
+	if err != nil {
+		return nil, err
+	}
+	if format(data) != formatGIF {
+		return nil, ErrFormat
+	}
+	most := min(maxFrames, maxMotion/(size.X*size.Y))
+	if most < 1 {
+		return nil, ErrTooLarge
+	}
+	g, err := gif.DecodeAll(bytes.NewReader(cutGIF(data, most+1)))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %v", ErrFormat, err)
+	case len(g.Image) < 2:
+		return nil, ErrFormat
+	case len(g.Image) > most:
+		return nil, ErrTooLarge
+	}
+	var out bytes.Buffer
+	if err := gif.EncodeAll(&out, g); err != nil {
+		return nil, fmt.Errorf("write the picture: %w", err)
+	}
+	return out.Bytes(), nil
 }
 
 // pixels copies a picture, so that an encoder sees pixels and no more.

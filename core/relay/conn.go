@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/relay/internal/front"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
 )
@@ -32,7 +32,7 @@ var errHello = errors.New("relay: the client's hello is not acceptable")
 // A conn is the connection of a client.
 type conn struct {
 	relay   *Relay
-	source  netip.Prefix
+	leave   func()          // gives its place at the gate to another one
 	ctx     context.Context // until the connection ends
 	cancel  context.CancelFunc
 	net     *tls.Conn
@@ -46,8 +46,8 @@ type conn struct {
 	// Used by the goroutine that executes commands. What is in it may have ended.
 	subs      map[key]*subscription
 	notifiers map[key]struct{}
-	commands  bucket
-	creations bucket
+	commands  front.Bucket
+	creations front.Bucket
 	proxied   chan struct{} // has an element for each request to another relay; nil before the first
 
 	proxying sync.WaitGroup // requests to other relays
@@ -79,8 +79,8 @@ func newConn(ctx context.Context, r *Relay, nc net.Conn) *conn {
 	c.ready.L = &c.mu
 	c.ctx, c.cancel = context.WithCancel(ctx)
 	perSecond, perMinute := float64(r.config.CommandsPerSecond), float64(r.config.NewQueuesPerMinute)
-	c.commands, c.creations = newBucket(perSecond, 10*perSecond), newBucket(perMinute/60, perMinute)
-	c.net, _ = serverTLS(nc, r.tls)
+	c.commands, c.creations = front.NewBucket(perSecond, 10*perSecond), front.NewBucket(perMinute/60, perMinute)
+	c.net = front.TLS(nc, r.tls)
 	return c
 }
 
@@ -137,11 +137,12 @@ func (c *conn) handshake(ctx context.Context) error {
 		return err
 	}
 	state := c.net.ConnectionState()
-	id, err := c.net.NetConn().(*handshakeConn).sessionID(state)
+	id, err := front.SessionID(c.net)
 	if err != nil {
 		return err
 	}
 	c.params.SessionID = id
+	front.LimitReads(c.net, crypt.BlockSize)
 
 	deadline(config.HelloTimeout)
 	versions := smp.Versions
@@ -153,8 +154,8 @@ func (c *conn) handshake(ctx context.Context) error {
 	}
 	hello := smp.ServerHello{Versions: versions, SessionID: id}
 	if c.hasKey = versions.Max > versions.Min; c.hasKey {
-		hello.Chain = c.relay.identity.chain
-		hello.SignedKey = crypt.AppendSignedKey(nil, c.key.Public(), &c.relay.identity.key)
+		hello.Chain = c.relay.identity.Chain
+		hello.SignedKey = crypt.AppendSignedKey(nil, c.key.Public(), &c.relay.identity.Key)
 	}
 	if err := c.writeBlock(hello.Append(nil)); err != nil {
 		return err
@@ -168,7 +169,7 @@ func (c *conn) handshake(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !versions.Contains(client.Version) || client.KeyHash != c.relay.identity.hash {
+	if !versions.Contains(client.Version) || client.KeyHash != c.relay.identity.Hash {
 		return errHello
 	}
 	if client.Service != nil {
@@ -341,18 +342,18 @@ func (c *conn) writeAll(list []outgoing) error {
 	}
 	scratch := blocks.Get().(*[crypt.BlockSize]byte)
 	defer blocks.Put(scratch)
-	body := blocks.Get().(*[crypt.BlockSize]byte)
-	defer blocks.Put(body)
+	taken := blocks.Get().(*[crypt.BlockSize]byte)
+	defer blocks.Put(taken)
 	var encoded []byte
 	for i := range list {
 		o := &list[i]
-		message := c.resolve(o)
+		message := c.resolve(o, taken)
 		if message == nil {
 			continue
 		}
-		encoded = c.encode(scratch[:0], body[:0], o, message)
+		encoded = c.encode(scratch[:0], o, message)
 		if 2+len(encoded) > batchSize {
-			encoded = c.encode(scratch[:0], body[:0], o, smp.ErrInternal)
+			encoded = c.encode(scratch[:0], o, smp.ErrInternal)
 		}
 		if len(content)+2+len(encoded) > 1+batchSize || content[0] == batchCount {
 			if err := flush(); err != nil {
@@ -365,18 +366,15 @@ func (c *conn) writeAll(list []outgoing) error {
 	return flush()
 }
 
-// encode appends the transmission of a message, which is encoded in body before.
-func (c *conn) encode(b, body []byte, o *outgoing, m smp.Message) []byte {
-	return c.params.AppendTransmission(b, &smp.Transmission{
-		CorrID: []byte(o.corrID),
-		Entity: []byte(o.entity),
-		Body:   m.Append(body, c.params.Version),
-	})
+// encode appends the transmission of a message, whose body comes last.
+func (c *conn) encode(b []byte, o *outgoing, m smp.Message) []byte {
+	b = c.params.AppendTransmission(b, &smp.Transmission{CorrID: []byte(o.corrID), Entity: []byte(o.entity)})
+	return m.Append(b, c.params.Version)
 }
 
 // resolve makes the message that is to be sent when what it tells of is on disk. It is nil
-// for an event that has become void.
-func (c *conn) resolve(o *outgoing) smp.Message {
+// for an event that has become void. It may stand in buf.
+func (c *conn) resolve(o *outgoing, buf *[crypt.BlockSize]byte) smp.Message {
 	if err := o.stored.wait(); err != nil {
 		if o.corrID == "" {
 			return nil
@@ -385,7 +383,7 @@ func (c *conn) resolve(o *outgoing) smp.Message {
 	}
 	switch {
 	case o.delivery != nil:
-		msg, ok, err := c.relay.take(o.delivery)
+		msg, ok, err := c.relay.take(o.delivery, buf)
 		switch {
 		case ok:
 			return msg

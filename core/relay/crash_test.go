@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/sotto-chat/sotto/core/relay/internal/front"
 	"github.com/sotto-chat/sotto/core/smp"
 )
 
@@ -45,7 +46,7 @@ func startChild(t *testing.T, dir string) (s *server, kill func()) {
 	if err != nil {
 		t.Fatalf("the relay doesn't start: %v", err)
 	}
-	return &server{Relay: &Relay{identity: must(readIdentity(dir))}, dir: dir, addr: strings.TrimSpace(addr)}, kill
+	return &server{Relay: &Relay{identity: must(front.ReadIdentity(dir))}, dir: dir, addr: strings.TrimSpace(addr)}, kill
 }
 
 // crashQueue is a queue with what its two sides know for certain.

@@ -127,26 +127,45 @@ func (q *request) verified(keys ...crypt.AuthPublic) bool {
 // is empty. It answers only if the store fails, and then failed is true.
 func (q *request) find(kind byte) (rec record, ok, failed bool) {
 	entity := smp.ID(q.t.Entity)
-	rcv, ok := keyOf(entity)
+	id, ok := keyOf(entity)
+	if !ok {
+		return record{}, false, false
+	}
+	rcv, known := id, false
 	var err error
-	if kind != kindQueue {
+	if kind == kindSender {
+		rcv, known = q.relay.senders.get(id)
+	}
+	if kind != kindQueue && !known {
 		rcv, ok, err = q.relay.store.find(kind, entity)
 	}
 	if ok && err == nil {
-		s := q.relay.stripe(rcv)
-		s.mu.Lock()
-		var found *queue
-		if found, err = s.queue(rcv); found != nil {
-			rec = found.record
+		rec, ok, err = q.relay.record(rcv)
+		if known && err == nil && (!ok || rec.snd != id) { // the queue was deleted in the meantime
+			q.relay.senders.forget(id)
+			return q.find(kind)
 		}
-		ok = found != nil
-		s.mu.Unlock()
 	}
 	if err != nil {
 		q.storeError(err)
 		return record{}, false, true
 	}
+	if ok && kind == kindSender && !known {
+		q.relay.senders.put(id, rcv)
+	}
 	return rec, ok, false
+}
+
+// record returns what the store knows of a queue; ok is false if there is none.
+func (r *Relay) record(rcv key) (rec record, ok bool, err error) {
+	s := r.stripe(rcv)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	queue, err := s.queue(rcv)
+	if queue == nil || err != nil {
+		return record{}, false, err
+	}
+	return queue.record, true, nil
 }
 
 // locked calls f with a queue under its lock, or answers AUTH if it is gone.

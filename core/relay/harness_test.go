@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/relay/internal/front"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
 )
@@ -121,11 +122,21 @@ type dialOptions struct {
 type writeRecorder struct {
 	net.Conn
 	sent   []byte
-	secret keyLog
+	secret []byte
+}
+
+// keyLog keeps the client's handshake secret.
+type keyLog struct{ conn *writeRecorder }
+
+func (k keyLog) Write(line []byte) (int, error) {
+	if s := front.HandshakeSecret(string(line)); s != nil {
+		k.conn.secret = s
+	}
+	return len(line), nil
 }
 
 func (w *writeRecorder) Write(p []byte) (int, error) {
-	if len(w.sent) < maxFlight {
+	if len(w.sent) < 64<<10 {
 		w.sent = append(w.sent, p...)
 	}
 	return w.Conn.Write(p)
@@ -136,13 +147,13 @@ func dialTLS(addr string, o dialOptions) (*tls.Conn, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	rec := &writeRecorder{Conn: nc, secret: keyLog{&handshakeConn{}}}
+	rec := &writeRecorder{Conn: nc}
 	config := &tls.Config{
 		InsecureSkipVerify: true,
 		NextProtos:         o.protocols,
 		MinVersion:         tls.VersionTLS12,
 		MaxVersion:         o.tlsVersion,
-		KeyLogWriter:       &rec.secret,
+		KeyLogWriter:       keyLog{rec},
 		CurvePreferences:   []tls.CurveID{tls.X25519},
 		CipherSuites:       []uint16{tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256},
 	}
@@ -156,7 +167,7 @@ func dialTLS(addr string, o dialOptions) (*tls.Conn, []byte, error) {
 	if state.Version == tls.VersionTLS12 {
 		return c, state.TLSUnique, nil
 	}
-	id, err := readFinished(state.CipherSuite, rec.secret.conn.secret, rec.sent)
+	id, err := front.ReadFinished(state.CipherSuite, rec.secret, rec.sent)
 	return c, id, err
 }
 
@@ -183,7 +194,7 @@ func (s *server) dialWith(t testing.TB, o dialOptions) *peer {
 		t.Fatal("the two sides have different session ids")
 	}
 	p.hello = hello
-	client := smp.ClientHello{Version: o.version, KeyHash: s.identity.hash, Proxy: o.proxy}
+	client := smp.ClientHello{Version: o.version, KeyHash: s.identity.Hash, Proxy: o.proxy}
 	if hello.Versions.Max >= 7 {
 		leaf, err := crypt.ParseEd25519(spkiOf(t, hello.Chain[0]))
 		if err != nil {

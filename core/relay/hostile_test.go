@@ -31,11 +31,7 @@ func waitUntil(t testing.TB, what string, condition func() bool) {
 	}
 }
 
-func (s *server) connections() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.conns)
-}
+func (s *server) connections() int { return s.gate.Open() }
 
 // dialTCP connects without TLS.
 func (s *server) dialTCP(t *testing.T) net.Conn {
@@ -130,11 +126,11 @@ func TestSlowReader(t *testing.T) {
 	p := s.dial(t, 18)
 	q := p.newQueue(smp.ModeMessaging, nil)
 	p.want(smp.OK{}, text("hello"), q.SndID, nil)
-	s.mu.Lock()
-	var c *conn
-	for c = range s.conns {
-	}
-	s.mu.Unlock()
+	rcv, _ := keyOf(q.RcvID)
+	st := s.stripe(rcv)
+	st.mu.Lock()
+	c := st.subs[rcv].conn
+	st.mu.Unlock()
 	var list []smp.Transmission
 	for range 100 {
 		list = append(list, p.transmission(smp.Get{}, q.RcvID, q.rcv.private), p.transmission(smp.Sub{}, q.RcvID, q.rcv.private))
@@ -361,8 +357,8 @@ func FuzzExecuteBlock(f *testing.F) {
 			t.Error("no answer")
 		}
 		for i := range c.waiting {
-			if m := c.resolve(&c.waiting[i]); m != nil {
-				c.encode(nil, nil, &c.waiting[i], m)
+			if m := c.resolve(&c.waiting[i], new([crypt.BlockSize]byte)); m != nil {
+				c.encode(nil, &c.waiting[i], m)
 			}
 		}
 		for rcv, sub := range c.subs {

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"bytes"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/relay/internal/front"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
@@ -73,11 +73,11 @@ func TestInit(t *testing.T) {
 func TestCertificates(t *testing.T) {
 	dir := t.TempDir()
 	address := must(Init(dir, Settings{}))
-	id := must(readIdentity(dir))
-	if wire.KeyHash(crypt.Fingerprint(id.chain[1])) != address.KeyHash {
+	id := must(front.ReadIdentity(dir))
+	if wire.KeyHash(crypt.Fingerprint(id.Chain[1])) != address.KeyHash {
 		t.Error("the fingerprint is not that of the second certificate")
 	}
-	leaf, ca := must(x509.ParseCertificate(id.chain[0])), must(x509.ParseCertificate(id.chain[1]))
+	leaf, ca := must(x509.ParseCertificate(id.Chain[0])), must(x509.ParseCertificate(id.Chain[1]))
 	roots := x509.NewCertPool()
 	roots.AddCert(ca)
 	for _, at := range []time.Time{time.Now(), time.Now().Add(-12 * time.Hour), time.Now().AddDate(500, 0, 0)} {
@@ -107,11 +107,11 @@ func TestDamagedFolder(t *testing.T) {
 		"host":              {settingsFile, []byte(`{"hosts":["a b"]}`), wire.ErrAddress},
 		"port":              {settingsFile, []byte(`{"port":"70000"}`), wire.ErrAddress},
 		"password":          {settingsFile, []byte(`{"password":"a@b"}`), wire.ErrAddress},
-		"empty certificate": {certFile, nil, ErrIdentity},
-		"no certificate":    {certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}), ErrIdentity},
-		"key for another":   {keyFile, must(os.ReadFile(filepath.Join(other, keyFile))), ErrIdentity},
-		"cut key":           {keyFile, must(os.ReadFile(filepath.Join(dir, keyFile)))[:60], ErrIdentity},
-		"another identity":  {caCertFile, must(os.ReadFile(filepath.Join(other, caCertFile))), ErrIdentity},
+		"empty certificate": {front.CertFile, nil, ErrIdentity},
+		"no certificate":    {front.CertFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}), ErrIdentity},
+		"key for another":   {front.KeyFile, must(os.ReadFile(filepath.Join(other, front.KeyFile))), ErrIdentity},
+		"cut key":           {front.KeyFile, must(os.ReadFile(filepath.Join(dir, front.KeyFile)))[:60], ErrIdentity},
+		"another identity":  {front.CACertFile, must(os.ReadFile(filepath.Join(other, front.CACertFile))), ErrIdentity},
 	}
 	for name, test := range tests {
 		path := filepath.Join(dir, test.file)
@@ -130,7 +130,7 @@ func TestDamagedFolder(t *testing.T) {
 		}
 	}
 	// The identity's key is not needed to run.
-	if err := os.Remove(filepath.Join(dir, caKeyFile)); err != nil {
+	if err := os.Remove(filepath.Join(dir, front.CAKeyFile)); err != nil {
 		t.Fatal(err)
 	}
 	r, err := Open(dir, Config{})
@@ -139,25 +139,5 @@ func TestDamagedFolder(t *testing.T) {
 	}
 	if err := r.Close(); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestWriteFileLeavesNothing(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "file")
-	if err := os.Mkdir(path, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := writeFile(path, []byte("x")); err == nil {
-		t.Error("a folder was replaced by a file")
-	}
-	if entries := must(os.ReadDir(dir)); len(entries) != 1 {
-		t.Errorf("%d files are left", len(entries))
-	}
-	if err := writeFile(filepath.Join(dir, "other"), []byte("x")); err != nil {
-		t.Error(err)
-	}
-	if b := must(os.ReadFile(filepath.Join(dir, "other"))); !bytes.Equal(b, []byte("x")) {
-		t.Error("other content")
 	}
 }

@@ -26,9 +26,6 @@ type stats struct {
 // WriteMetrics writes counters and gauges of the relay in the text format of Prometheus.
 // They are sums over everybody and hold nothing about a queue, a client or an address.
 func (r *Relay) WriteMetrics(w io.Writer) error {
-	r.mu.Lock()
-	connections := len(r.conns)
-	r.mu.Unlock()
 	r.proxy.mu.Lock()
 	destinations := len(r.proxy.bySession)
 	r.proxy.mu.Unlock()
@@ -43,7 +40,7 @@ func (r *Relay) WriteMetrics(w io.Writer) error {
 	gauge := func(name, help string, value int64) { put("gauge", name, help, value) }
 	counter := func(name, help string, value *atomic.Int64) { put("counter", name, help, value.Load()) }
 	s := &r.stats
-	gauge("connections", "Connections that are open.", int64(connections))
+	gauge("connections", "Connections that are open.", int64(r.gate.Open()))
 	gauge("queues", "Queues that there are.", s.queues.Load())
 	gauge("proxy_connections", "Connections with other relays.", int64(destinations))
 	gauge("store_bytes", "Size of the store on disk.", r.store.size())

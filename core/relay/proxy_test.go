@@ -35,7 +35,7 @@ func (s *server) server() wire.Server {
 	if err != nil {
 		panic(err)
 	}
-	return wire.Server{Scheme: wire.SMP, KeyHash: s.identity.hash, Hosts: []string{host}, Port: port}
+	return wire.Server{Scheme: wire.SMP, KeyHash: s.identity.Hash, Hosts: []string{host}, Port: port}
 }
 
 // route is a way of a client to a relay through a proxy.

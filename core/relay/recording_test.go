@@ -153,7 +153,7 @@ func TestRecordedForwards(t *testing.T) {
 		if len(c.waiting) != 1 {
 			t.Fatalf("%s: %d answers", f.Command, len(c.waiting))
 		}
-		rres, ok := c.resolve(&c.waiting[0]).(smp.RRes)
+		rres, ok := c.resolve(&c.waiting[0], new([crypt.BlockSize]byte)).(smp.RRes)
 		if !ok {
 			t.Fatalf("%s is answered with %#v", f.Command, c.waiting[0].message)
 		}

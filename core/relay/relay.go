@@ -28,12 +28,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/sotto-chat/sotto/core/relay/internal/front"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
@@ -120,13 +120,15 @@ var ErrStore = errors.New("the relay can't write to its disk and has stopped: ma
 type Relay struct {
 	config   Config
 	settings Settings
-	identity *identity
+	identity *front.Identity
 	tls      *tls.Config
 	store    *store
+	gate     front.Gate
 	proxy    proxy
 	stats    stats
 
 	stripes   [stripeCount]stripe
+	senders   senders
 	notifiers notifiers
 	links     sync.Mutex // held while a link id is given to a queue
 
@@ -135,21 +137,19 @@ type Relay struct {
 	work   sync.WaitGroup // connections and the expiry
 
 	mu       sync.Mutex
-	conns    map[*conn]struct{}
-	sources  map[netip.Prefix]int // connections of each
-	failure  error                // why the relay has closed itself
-	isClosed bool                 // Close was called
+	failure  error // why the relay has closed itself
+	isClosed bool  // Close was called
 }
 
 // Open opens the relay in dir, which Init has made. Only one process can have it open.
 func Open(dir string, config Config) (*Relay, error) { return open(dir, vfs.Default, config) }
 
 func open(dir string, fs vfs.FS, config Config) (*Relay, error) {
-	settings, err := readSettings(dir)
+	settings, err := ReadSettings(dir)
 	if err != nil {
 		return nil, err
 	}
-	id, err := readIdentity(dir)
+	id, err := front.ReadIdentity(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -158,10 +158,9 @@ func open(dir string, fs vfs.FS, config Config) (*Relay, error) {
 		config:   config,
 		settings: settings,
 		identity: id,
-		tls:      tlsConfig(id),
-		conns:    make(map[*conn]struct{}),
-		sources:  make(map[netip.Prefix]int),
+		tls:      id.TLSConfig("smp/1", "h2", "http/1.1"),
 	}
+	r.gate.Max, r.gate.PerSource = config.MaxConnections, config.MaxConnectionsPerSource
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	if r.store, err = openStore(dir, fs, config.Log, r.fail); err != nil {
 		r.cancel()
@@ -193,26 +192,10 @@ func (r *Relay) fail(err error) {
 	r.cancel()
 }
 
-// tlsConfig is what all connections share (smp-transport.md §1). No client certificate is
-// asked for: only services have one, and they do without when they are not asked.
-func tlsConfig(id *identity) *tls.Config {
-	return &tls.Config{
-		Certificates:     []tls.Certificate{id.tls},
-		NextProtos:       []string{"smp/1", "h2", "http/1.1"},
-		MinVersion:       tls.VersionTLS12,
-		CurvePreferences: []tls.CurveID{tls.X25519},
-		CipherSuites:     []uint16{tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256},
-		// Resumption would change what the session id is made of.
-		SessionTicketsDisabled: true,
-		// A block is one record.
-		DynamicRecordSizingDisabled: true,
-	}
-}
-
 // Address returns the relay's address with the given hosts, or else with those of its
 // settings. It has no password.
 func (r *Relay) Address(hosts ...string) wire.Server {
-	return address(r.identity.hash, r.settings, hosts)
+	return address(r.identity.Hash, r.settings, hosts)
 }
 
 // Password is what clients need to create queues; empty lets everybody.
@@ -232,7 +215,7 @@ func (r *Relay) Serve(ctx context.Context, l net.Listener) error {
 	defer conns.Wait()
 	defer cancel()
 	for {
-		nc, err := accept(ctx, l)
+		nc, err := front.Accept(ctx, l)
 		switch {
 		case r.ctx.Err() != nil:
 			return r.closed()
@@ -264,65 +247,27 @@ func (r *Relay) closed() error {
 	return ErrClosed
 }
 
-// accept waits a little when the system has no more file descriptors.
-func accept(ctx context.Context, l net.Listener) (net.Conn, error) {
-	for delay := 5 * time.Millisecond; ; delay = min(2*delay, time.Second) {
-		c, err := l.Accept()
-		var e net.Error
-		if err == nil || ctx.Err() != nil || !errors.As(err, &e) || !isTemporary(e) {
-			return c, err
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(delay):
-		}
-	}
-}
-
-func isTemporary(err net.Error) bool {
-	t, ok := err.(interface{ Temporary() bool })
-	return ok && t.Temporary()
-}
-
 // add makes the connection of a client unless there are too many or the relay is closed.
 func (r *Relay) add(ctx context.Context, nc net.Conn) (*conn, bool) {
-	if t, ok := nc.(*net.TCPConn); ok {
-		// A block that follows another one must not wait for an ACK (gotchas.md 62).
-		t.SetNoDelay(true)
-		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 2 * time.Minute, Interval: 30 * time.Second, Count: 4})
-	}
-	from := source(nc)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ctx.Err() != nil {
 		return nil, false
 	}
-	if limit := r.config.MaxConnections; limit > 0 && len(r.conns) >= limit {
+	leave, ok := r.gate.Enter(nc)
+	if !ok {
 		r.stats.refused.Add(1)
 		return nil, false
 	}
-	if limit := r.config.MaxConnectionsPerSource; from.IsValid() && limit > 0 {
-		if r.sources[from] >= limit {
-			r.stats.refused.Add(1)
-			return nil, false
-		}
-		r.sources[from]++
-	}
 	r.stats.connections.Add(1)
 	c := newConn(ctx, r, nc)
-	c.source = from
-	r.conns[c] = struct{}{}
+	c.leave = leave
 	r.work.Add(1)
 	return c, true
 }
 
 func (r *Relay) remove(c *conn) {
-	r.mu.Lock()
-	delete(r.conns, c)
-	if r.sources[c.source]--; r.sources[c.source] <= 0 {
-		delete(r.sources, c.source)
-	}
-	r.mu.Unlock()
+	c.leave()
 	r.work.Done()
 }
 

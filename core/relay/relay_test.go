@@ -198,7 +198,7 @@ func TestSessions(t *testing.T) {
 			if len(p.params.SessionID) != test.idSize {
 				t.Errorf("session id of %d bytes", len(p.params.SessionID))
 			}
-			if test.max == 18 && (len(p.hello.Chain) != 2 || s.Address().KeyHash != s.identity.hash) {
+			if test.max == 18 && (len(p.hello.Chain) != 2 || s.Address().KeyHash != s.identity.Hash) {
 				t.Error("the chain is not that of the relay")
 			}
 			q := p.newQueue(smp.ModeMessaging, nil)

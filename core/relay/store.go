@@ -5,15 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/sotto-chat/sotto/core/relay/internal/disk"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
 )
@@ -59,46 +59,24 @@ func (k key) id() smp.ID { return smp.ID(k[:]) }
 // process or the machine.
 type store struct {
 	db   *pebble.DB
-	disk *disk
+	disk *disk.Disk
 }
 
 // openStore opens the store in dir. failed is called once if it can't write any more; then
 // it must be closed soon. It must not wait.
 func openStore(dir string, fs vfs.FS, log *slog.Logger, failed func(error)) (*store, error) {
-	path := filepath.Join(dir, storeDir)
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, fmt.Errorf("making the folder of the queue store: %w", err)
-	}
-	disk := &disk{FS: fs, onFailed: failed}
-	options := &pebble.Options{
-		FS:           disk,
-		CacheSize:    blockCacheSize,
-		MemTableSize: memTableSize,
-		MaxOpenFiles: openTables,
-		Logger:       storeLog{log},
-	}
-	options.EventListener = &pebble.EventListener{
-		// What can't be read is answered with an error; the rest of the store is in order.
-		DataCorruption: func(i pebble.DataCorruptionInfo) { storeLog{log}.Errorf("damaged file: %v", i.Details) },
-	}
-	// An idle relay has nothing to do: no ticker that looks for slow disks, and none that
-	// looks for compactions, which also start when data is written out or one of them ends.
-	options.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
-	// Messages are ciphertexts: compression would only cost time.
-	options.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })
-	for i := range options.Levels {
-		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-	}
-	options.FormatMajorVersion = pebble.FormatNewest
-	db, err := pebble.Open(path, options)
+	db, d, err := disk.Open(filepath.Join(dir, storeDir), disk.Options{
+		BlockCache: blockCacheSize,
+		MemTable:   memTableSize,
+		OpenTables: openTables,
+		FS:         fs,
+		Log:        log,
+		Failed:     failed,
+	})
 	if err != nil {
-		return nil, fmt.Errorf("opening the queue store (is the relay already running?): %w", err)
+		return nil, fmt.Errorf("messages: %w", err)
 	}
-	if err := disk.failure(); err != nil {
-		db.Close()
-		return nil, fmt.Errorf("opening the queue store: %w", err)
-	}
-	return &store{db, disk}, nil
+	return &store{db, d}, nil
 }
 
 // size is the space that the store takes on disk, in bytes.
@@ -119,22 +97,6 @@ func (s *store) countQueues() (wait func() (int64, error)) {
 		}
 		return n, it.Error()
 	}
-}
-
-// storeLog hands on what is wrong with the disk. Its lines name files, never queues.
-type storeLog struct{ log *slog.Logger }
-
-func (storeLog) Infof(string, ...any) {}
-
-func (l storeLog) Errorf(format string, args ...any) {
-	l.log.Error("queue store", "problem", fmt.Sprintf(format, args...))
-}
-
-// Fatalf ends the process, as the store asks for. It doesn't come to that when a write
-// fails, see disk; what is left are errors in the store's own code.
-func (l storeLog) Fatalf(format string, args ...any) {
-	l.Errorf(format, args...)
-	panic("relay: the queue store can't go on: " + fmt.Sprintf(format, args...))
 }
 
 func (s *store) close() error {
@@ -164,7 +126,7 @@ func (c *commit) wait() error {
 			c.err = e
 		}
 		if c.err == nil {
-			c.err = c.store.disk.failure()
+			c.err = c.store.disk.Failure()
 		}
 	})
 	return c.err
@@ -172,7 +134,7 @@ func (c *commit) wait() error {
 
 // commit makes a change visible and has it synced; the caller answers after wait.
 func (s *store) commit(b *pebble.Batch) (*commit, error) {
-	if err := s.disk.failure(); err != nil {
+	if err := s.disk.Failure(); err != nil {
 		b.Close()
 		return nil, fmt.Errorf("writing to the queue store: %w", err)
 	}
@@ -186,7 +148,7 @@ func (s *store) commit(b *pebble.Batch) (*commit, error) {
 // their order, so what follows it can't survive without it.
 func (s *store) commitLater(b *pebble.Batch) error {
 	defer b.Close()
-	err := s.disk.failure()
+	err := s.disk.Failure()
 	if err == nil {
 		err = b.Commit(pebble.NoSync)
 	}
@@ -205,7 +167,10 @@ func messageKey(kind byte, k key, number uint64) []byte {
 }
 
 // get returns a copy of a value, or nil if there is none.
-func (s *store) get(k []byte) ([]byte, error) {
+func (s *store) get(k []byte) ([]byte, error) { return s.append(nil, k) }
+
+// append appends a value to b. It is nil if there is none.
+func (s *store) append(b, k []byte) ([]byte, error) {
 	v, closer, err := s.db.Get(k)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil
@@ -214,7 +179,7 @@ func (s *store) get(k []byte) ([]byte, error) {
 		return nil, fmt.Errorf("reading the queue store: %w", err)
 	}
 	defer closer.Close()
-	return append(make([]byte, 0, len(v)), v...), nil
+	return append(slices.Grow(b, max(len(v), 1)), v...), nil
 }
 
 // find returns the recipient id that belongs to an id of another kind.
@@ -300,9 +265,9 @@ func (s *store) message(rcv key, number uint64) (m message, err error) {
 	return parseMessage(v)
 }
 
-// body reads the body of a message; a quota marker has none.
-func (s *store) body(rcv key, number uint64) ([]byte, error) {
-	return s.get(messageKey(kindBody, rcv, number))
+// body appends the body of a message to b; a quota marker has none.
+func (s *store) body(b []byte, rcv key, number uint64) ([]byte, error) {
+	return s.append(b, messageKey(kindBody, rcv, number))
 }
 
 // add stores the next message of q.

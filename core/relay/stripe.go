@@ -115,15 +115,18 @@ func (s *stripe) deliver(q *queue, stored *commit) {
 }
 
 // take reads the message that was offered to sub; ok is false if there is none any more.
-// If it has expired in the meantime it is the first message that is left.
-func (r *Relay) take(sub *subscription) (msg smp.Msg, ok bool, err error) {
-	m, secret, err := r.stripe(sub.queue).take(sub)
+// If it has expired in the meantime it is the first message that is left. The message stands
+// in buf.
+func (r *Relay) take(sub *subscription, buf *[crypt.BlockSize]byte) (msg smp.Msg, ok bool, err error) {
+	body := blocks.Get().(*[crypt.BlockSize]byte)
+	defer blocks.Put(body)
+	m, secret, err := r.stripe(sub.queue).take(sub, body[:0])
 	if err != nil || m == nil {
 		return msg, false, err
 	}
 	defer secret.Wipe()
 	msg.ID = m.id.id()
-	msg.Body, err = smp.AppendReceived(make([]byte, 0, smp.MsgBodySize), &secret, msg.ID, &smp.Received{
+	msg.Body, err = smp.AppendReceived(buf[:0], &secret, msg.ID, &smp.Received{
 		Quota:  m.marker,
 		Time:   time.Unix(m.time, 0),
 		Notify: m.notify,
@@ -132,7 +135,8 @@ func (r *Relay) take(sub *subscription) (msg smp.Msg, ok bool, err error) {
 	return msg, err == nil, err
 }
 
-func (s *stripe) take(sub *subscription) (m *message, secret crypt.Secret, err error) {
+// take reads a message. Its body is appended to buf.
+func (s *stripe) take(sub *subscription, buf []byte) (m *message, secret crypt.Secret, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if sub.ended {
@@ -149,7 +153,7 @@ func (s *stripe) take(sub *subscription) (m *message, secret crypt.Secret, err e
 	if err != nil {
 		return nil, secret, err
 	}
-	if stored.body, err = s.relay.store.body(q.rcv, sub.delivered); err != nil {
+	if stored.body, err = s.relay.store.body(buf, q.rcv, sub.delivered); err != nil {
 		return nil, secret, err
 	}
 	sub.id = stored.id

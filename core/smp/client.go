@@ -49,7 +49,7 @@ type Event struct {
 
 // Client is a session with one relay. Its methods may be called by several goroutines.
 type Client struct {
-	conn     conn
+	conn     Conn
 	params   Params
 	relayKey *crypt.X25519Public // nil in version 6
 	config   Config
@@ -284,6 +284,7 @@ func (c *Client) leave(q *request, reason error) Result {
 const (
 	maxTimeouts = 3
 	maxSilence  = 15 * time.Minute
+	pingAgain   = time.Minute // after a Ping that was not answered
 )
 
 func (c *Client) timedOut() {
@@ -294,6 +295,13 @@ func (c *Client) timedOut() {
 	if dead {
 		c.fail(ErrTimeout)
 	}
+}
+
+// silentSince tells whether nothing was received since a time.
+func (c *Client) silentSince(t time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.received.After(t)
 }
 
 func signal(c chan<- struct{}) {
@@ -471,10 +479,13 @@ func (c *Client) watch() {
 			timer.Reset(c.config.PingInterval - silence)
 			continue
 		}
+		next := c.config.PingInterval
 		if subscribed {
-			// Its failure counts as a timeout, which is all that matters.
-			_, _ = c.Do(context.Background(), Request{Command: Ping{}})
+			// Its failure counts as a timeout, and is looked into without waiting as long again.
+			if _, err := c.Do(context.Background(), Request{Command: Ping{}}); err != nil {
+				next = min(next, pingAgain)
+			}
 		}
-		timer.Reset(c.config.PingInterval)
+		timer.Reset(next)
 	}
 }

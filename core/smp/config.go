@@ -2,8 +2,6 @@ package smp
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"time"
 
 	"github.com/sotto-chat/sotto/core/transport"
@@ -28,15 +26,15 @@ const (
 
 // Config says how to connect. Its zero value connects directly with all versions.
 type Config struct {
-	Dialer transport.Dialer
+	// Path chooses how a relay is reached, before each connection; nil is transport.Direct.
+	Path transport.PathFunc
 
-	// Isolation, if not empty, gives each relay a user name of its own at the SOCKS proxy,
-	// so that Tor uses a circuit of its own for it. It is a random value that no two profiles
-	// share, and replaces the user name and password in Dialer.Proxy.
-	Isolation string
+	// Circuit is handed to Path: connections with different ones are to share no circuit.
+	Circuit string
 
-	HostMode     HostMode
-	HostRequired bool // connect to no other host than HostMode wants
+	// Dial, if it is not nil, makes the connections in place of all that is chosen here: a test's
+	// relay needs no network then.
+	Dial func(ctx context.Context, server wire.Server) (Conn, error)
 
 	// WebPort connects to port 443 as a browser would if the address names no port.
 	WebPort bool
@@ -50,6 +48,9 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
+	if c.Path == nil {
+		c.Path = transport.Direct
+	}
 	if c.Versions == (wire.VersionRange{}) {
 		c.Versions = Versions
 	}
@@ -68,45 +69,37 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// dialer returns the dialer for a relay.
-func (c Config) dialer(server wire.Server) transport.Dialer {
-	d := c.Dialer
-	d.Timeout = c.ConnectTimeout
-	if d.Proxy != nil && c.Isolation != "" {
-		proxy := *d.Proxy
-		sum := sha256.Sum256([]byte(c.Isolation + "@" + server.String()))
-		proxy.User, proxy.Password = base64.StdEncoding.EncodeToString(sum[:]), ""
-		d.Proxy = &proxy
-	}
-	return d
-}
-
-// target returns where to connect to.
-func (c Config) target(server wire.Server) (host, port, alpn string, err error) {
-	host, err = c.HostMode.Choose(server.Hosts, c.Dialer.Proxy != nil, c.HostRequired)
-	port, alpn = server.Port, defaultALPN
+// target returns the port to connect to, and the protocol to ask for.
+func (c Config) target(server wire.Server) (port, alpn string) {
 	switch {
-	case port != "":
+	case server.Port != "":
+		return server.Port, defaultALPN
 	case c.WebPort:
-		port, alpn = webPort, webALPN
-	default:
-		port = defaultPort
+		return webPort, webALPN
 	}
-	return host, port, alpn, err
+	return defaultPort, defaultALPN
 }
 
-// Connect connects to a relay and does the handshake. The error is ErrHost, a
-// *transport.DialError, ErrVersion, ErrIdentity, ErrProtocol, that of ctx, or that of a
-// connection which was lost.
+// Connect connects to a relay and does the handshake. The error is that of
+// Config.Path, a *transport.DialError, ErrVersion, ErrIdentity, ErrProtocol, that of ctx, or that
+// of a connection which was lost.
 func Connect(ctx context.Context, config Config, server wire.Server) (*Client, error) {
 	config = config.withDefaults()
-	host, port, alpn, err := config.target(server)
+	ctx, cancel := context.WithTimeout(ctx, config.ConnectTimeout)
+	defer cancel()
+	if config.Dial != nil {
+		conn, err := config.Dial(ctx, server)
+		if err != nil {
+			return nil, err
+		}
+		return handshake(ctx, conn, config, server)
+	}
+	path, err := config.Path(ctx, server, config.Circuit)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, config.ConnectTimeout)
-	defer cancel()
-	conn, err := config.dialer(server).Dial(ctx, host, port, server.KeyHash, alpn)
+	port, alpn := config.target(server)
+	conn, err := transport.Dialer{Proxy: path.Proxy, Timeout: config.ConnectTimeout}.Dial(ctx, path.Host, port, server.KeyHash, alpn)
 	if err != nil {
 		return nil, err
 	}

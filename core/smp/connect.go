@@ -18,8 +18,8 @@ var (
 	ErrIdentity = errors.New("smp: the relay could not prove that it is the one of its address")
 )
 
-// A conn carries blocks of one connection with a relay; it is a *transport.Conn.
-type conn interface {
+// A Conn carries blocks of one connection with a relay; it is a *transport.Conn outside tests.
+type Conn interface {
 	// ReadBlock returns the content of the next block in memory of its own.
 	ReadBlock() ([]byte, error)
 	// WriteBlock writes a block and keeps nothing of content.
@@ -37,7 +37,7 @@ type conn interface {
 }
 
 // handshake makes a client of a connection, which it takes over (smp-transport.md §4).
-func handshake(ctx context.Context, conn conn, config Config, server wire.Server) (*Client, error) {
+func handshake(ctx context.Context, conn Conn, config Config, server wire.Server) (*Client, error) {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	c := &Client{conn: conn, config: config}
 	err := c.handshake(server.KeyHash)

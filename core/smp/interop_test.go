@@ -148,9 +148,9 @@ func TestConnectFails(t *testing.T) {
 	}{
 		{"another identity", other, smp.Config{}, kind(transport.KindIdentity)},
 		{"onion without Tor", onion, smp.Config{}, kind(transport.KindOnion)},
-		{"required onion", server, smp.Config{HostMode: smp.HostOnion, HostRequired: true}, is(smp.ErrHost)},
+		{"no path", server, smp.Config{Path: path(transport.Path{}, transport.ErrHost)}, is(transport.ErrHost)},
 		{"version", server, smp.Config{Versions: wire.VersionRange{Min: 19, Max: 20}}, is(smp.ErrVersion)},
-		{"dead proxy", server, smp.Config{Dialer: transport.Dialer{Proxy: &transport.Proxy{Address: "127.0.0.1:1"}}}, kind(transport.KindProxy)},
+		{"dead proxy", server, smp.Config{Path: path(transport.Path{Host: "relay.example", Proxy: &transport.Proxy{Address: "127.0.0.1:1"}}, nil)}, kind(transport.KindProxy)},
 	} {
 		client, err := smp.Connect(context.Background(), c.config, c.server)
 		if err == nil {
@@ -229,4 +229,9 @@ func TestSession(t *testing.T) {
 		}
 		return
 	}
+}
+
+// path always answers the same.
+func path(p transport.Path, err error) transport.PathFunc {
+	return func(context.Context, wire.Server, string) (transport.Path, error) { return p, err }
 }

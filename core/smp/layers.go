@@ -2,7 +2,9 @@ package smp
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
@@ -37,21 +39,26 @@ const quotaMark = "QUOTA "
 // AppendReceived appends the body of the Msg with the given id, MsgBodySize bytes. secret
 // is that of the queue: of the recipient's key in New and the relay's in IDs.
 func AppendReceived(b []byte, secret *crypt.Secret, id ID, m *Received) ([]byte, error) {
-	plain := make([]byte, 0, paddedMessage)
+	// The box is made in place: a relay makes one for every message.
+	const room = crypt.BoxOverhead + 2 // for the tag and the length
+	start := len(b)
+	b = append(slices.Grow(b, MsgBodySize), make([]byte, room)...)
+	box := b[start:]
 	if m.Quota {
-		plain = append(plain, quotaMark...)
+		box = wire.AppendInt64(append(box, quotaMark...), m.Time.Unix())
+	} else {
+		box = append(wire.AppendBool(wire.AppendInt64(box, m.Time.Unix()), m.Notify), ' ')
+		if len(box)+len(m.Body) > MsgBodySize {
+			return nil, fmt.Errorf("message of %d bytes: %w", len(m.Body), ErrLarge)
+		}
+		box = append(box, m.Body...)
 	}
-	plain = wire.AppendInt64(plain, m.Time.Unix())
-	if !m.Quota {
-		plain = append(append(wire.AppendBool(plain, m.Notify), ' '), m.Body...)
-	}
-	padded, err := wire.AppendPadded(make([]byte, 0, paddedMessage), plain, paddedMessage)
-	if err != nil {
-		return nil, fmt.Errorf("message of %d bytes: %w", len(m.Body), ErrLarge)
-	}
+	binary.BigEndian.PutUint16(box[crypt.BoxOverhead:], uint16(len(box)-room))
+	box = wire.AppendFiller(box, MsgBodySize-len(box))
 	k := secret.BoxKey()
 	defer k.Wipe()
-	return k.Append(b, crypt.NonceOf([]byte(id)), padded), nil
+	k.SealInPlace(crypt.NonceOf([]byte(id)), box)
+	return b[:start+MsgBodySize], nil
 }
 
 // OpenMessage opens the body of a Msg.

@@ -57,6 +57,7 @@ type Session struct {
 	retry   chan struct{} // holds one when the next attempt is not to wait
 
 	mu       sync.Mutex
+	attempt  func()        // ends the attempt to connect, or the connection, of which there is at most one
 	client   *Client       // nil while down
 	up       chan struct{} // closed when client is set; a new one when it is not
 	subs     map[ID]*subscription
@@ -100,6 +101,35 @@ func (s *Session) Close() {
 
 // Retry connects at once if the session waits for the next attempt, as when the network is back.
 func (s *Session) Retry() { signal(s.retry) }
+
+// Reconnect ends the connection, if there is one, and makes a new one at once: to be called when
+// Config.Path answers something else from now on.
+func (s *Session) Reconnect() {
+	s.mu.Lock()
+	if s.attempt != nil {
+		s.attempt()
+	}
+	s.mu.Unlock()
+	signal(s.retry)
+}
+
+// Check makes sure that the relay is still there, as after the computer slept, when a connection can be
+// dead without either side knowing: it waits for any answer until ctx is done, and connects again at
+// once if none came, or if the session was not connected.
+func (s *Session) Check(ctx context.Context) {
+	s.mu.Lock()
+	c := s.client
+	s.mu.Unlock()
+	if c == nil {
+		s.Retry()
+		return
+	}
+	start := time.Now()
+	if _, err := c.Do(ctx, Request{Command: Ping{}}); err != nil && c.silentSince(start) && s.ctx.Err() == nil {
+		signal(s.retry)
+		c.fail(ErrTimeout)
+	}
+}
 
 // Subscribe remembers queues and subscribes to them now, or when the session is next
 // connected. The results come as events.
@@ -186,15 +216,20 @@ func (s *Session) run() {
 	defer close(s.events)
 	wait := newBackoff()
 	for s.ctx.Err() == nil {
-		c, err := s.connect(s.ctx)
+		ctx, cancel := context.WithCancel(s.ctx)
+		s.mu.Lock()
+		s.attempt = cancel
+		s.mu.Unlock()
+		c, err := s.connect(ctx)
 		if err == nil {
 			start := time.Now()
-			s.serve(c)
+			s.serve(ctx, c)
 			err = c.Err()
 			if time.Since(start) > wait.delay {
 				wait = newBackoff()
 			}
 		}
+		cancel()
 		s.emit(Down{err})
 		s.pause(wait.next())
 	}
@@ -210,10 +245,10 @@ func (s *Session) pause(d time.Duration) {
 	}
 }
 
-// serve works with a client until its session ends.
-func (s *Session) serve(c *Client) {
+// serve works with a client until its session or ctx ends.
+func (s *Session) serve(ctx context.Context, c *Client) {
 	defer c.Close()
-	stop := context.AfterFunc(s.ctx, func() { c.fail(errClosedHere) })
+	stop := context.AfterFunc(ctx, func() { c.fail(errClosedHere) })
 	defer stop()
 	s.emit(Up{c.Params()})
 	s.mu.Lock()

@@ -217,3 +217,33 @@ func TestSessionClose(t *testing.T) {
 		}
 	})
 }
+
+// TestSessionReconnect ends an attempt that hangs, and a connection, when there is another way.
+func TestSessionReconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		connect := scriptedRelay(t, func(_ int, r *script) {
+			r.serve(func(Command, Transmission) Message { return SOK{} })
+		})
+		attempts := 0
+		s := newSession(func(ctx context.Context) (*Client, error) {
+			if attempts++; attempts == 1 {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return connect(ctx)
+		})
+		defer s.Close()
+		synctest.Wait()
+		start := time.Now()
+		s.Reconnect()
+		expect[Down](t, s)
+		expect[Up](t, s)
+		synctest.Wait()
+		s.Reconnect()
+		expect[Down](t, s)
+		expect[Up](t, s)
+		if d := time.Since(start); d != 0 || attempts != 3 {
+			t.Errorf("%d attempts in %v", attempts, d)
+		}
+	})
+}

@@ -20,10 +20,15 @@ func AppendPadded(b, msg []byte, n int) ([]byte, error) {
 		return nil, ErrPadded
 	}
 	b = append(AppendUint16(b, uint16(len(msg))), msg...)
-	for left := n - 2 - len(msg); left > 0; left -= len(fill) {
-		b = append(b, fill[:min(left, len(fill))]...)
+	return AppendFiller(b, n-2-len(msg)), nil
+}
+
+// AppendFiller appends n bytes of what fills up padded messages.
+func AppendFiller(b []byte, n int) []byte {
+	for ; n > 0; n -= len(fill) {
+		b = append(b, fill[:min(n, len(fill))]...)
 	}
-	return b, nil
+	return b
 }
 
 // Unpad returns the message in b, which shares memory with it.

@@ -15,6 +15,8 @@
 package blob
 
 import (
+	"bytes"
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -254,20 +256,86 @@ func (d *Dir) Keep(keep func(name string) bool) error {
 	return errors.Join(errs...)
 }
 
-// Export writes the content to a path, which must not exist, as a file that the person can use.
-func (d *Dir) Export(ref Ref, path string) (err error) {
+// Export writes the content to a path as a file that the person can use. Nothing may be there yet but the same content, so
+// that Export can be repeated after a crash; then nothing is written.
+func (d *Dir) Export(ctx context.Context, ref Ref, path string) (err error) {
 	r, err := d.Reader(ref)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if _, err := os.Lstat(path); err == nil {
+		if same, err := sameContent(ctx, r, path); err != nil || same {
+			return err
+		}
+		return fmt.Errorf("saving a file: %w", &os.PathError{Op: "create", Path: path, Err: os.ErrExist})
+	}
+	// What is there is complete: until then it has a name of its own, the same each time.
+	part := filepath.Join(filepath.Dir(path), ".sotto-"+ref.Name)
+	f, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("saving a file: %w", err)
 	}
-	_, err = io.Copy(f, r)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("saving a file: %w", err), os.Remove(path))
+	_, err = io.Copy(f, contextReader{ctx, r})
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = putThere(part, path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("saving a file: %w", err), os.Remove(part))
 	}
 	return nil
+}
+
+// putThere renames a file to a name that is not there yet.
+func putThere(part, path string) error {
+	err := os.Link(part, path)
+	if err == nil {
+		return os.Remove(part)
+	}
+	if errors.Is(err, os.ErrExist) {
+		return err
+	}
+	// The file system has no links.
+	if _, err := os.Lstat(path); err == nil {
+		return &os.PathError{Op: "create", Path: path, Err: os.ErrExist}
+	}
+	return os.Rename(part, path)
+}
+
+// sameContent tells whether a file has the content of a Reader.
+func sameContent(ctx context.Context, r *Reader, path string) (bool, error) {
+	info, err := os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() != r.Size() {
+		return false, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false, nil
+	}
+	defer f.Close()
+	a, b := make([]byte, 1<<16), make([]byte, 1<<16)
+	for left := r.Size(); left > 0; {
+		n := min(left, int64(len(a)))
+		if _, err := io.ReadFull(contextReader{ctx, r}, a[:n]); err != nil {
+			return false, err
+		}
+		if _, err := io.ReadFull(f, b[:n]); err != nil || !bytes.Equal(a[:n], b[:n]) {
+			return false, nil
+		}
+		left -= n
+	}
+	return true, nil
+}
+
+// contextReader ends with its context.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r contextReader) Read(b []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(b)
 }

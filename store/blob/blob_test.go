@@ -2,6 +2,7 @@ package blob
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"io"
@@ -213,20 +214,39 @@ func TestExport(t *testing.T) {
 	content := random(100_000)
 	ref := write(t, d, content)
 	path := filepath.Join(t.TempDir(), "picture.jpg")
-	if err := d.Export(ref, path); err != nil {
+	if err := d.Export(t.Context(), ref, path); err != nil {
 		t.Fatal(err)
 	}
 	if b, err := os.ReadFile(path); err != nil || !bytes.Equal(b, content) {
 		t.Errorf("%d bytes, %v", len(b), err)
 	}
-	if err := d.Export(ref, path); !errors.Is(err, os.ErrExist) {
-		t.Errorf("over another file: %v", err)
+	if err := d.Export(t.Context(), ref, path); err != nil {
+		t.Errorf("again, as after a crash: %v", err)
+	}
+	for name, other := range map[string][]byte{"longer": append(content, 0), "other": random(len(content)), "empty": nil} {
+		if err := os.WriteFile(path, other, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Export(t.Context(), ref, path); !errors.Is(err, os.ErrExist) {
+			t.Errorf("over a file that is %s: %v", name, err)
+		}
+		if b, err := os.ReadFile(path); err != nil || !bytes.Equal(b, other) {
+			t.Errorf("a file that is %s was changed: %v", name, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := d.Export(ctx, ref, filepath.Join(filepath.Dir(path), "stopped")); !errors.Is(err, context.Canceled) {
+		t.Errorf("stopped: %v", err)
+	}
+	if list, err := os.ReadDir(filepath.Dir(path)); err != nil || len(list) != 1 {
+		t.Errorf("beside the file there is %v, %v", list, err)
 	}
 	if err := os.Truncate(filepath.Join(d.path, ref.Name), 1000); err != nil {
 		t.Fatal(err)
 	}
 	other := filepath.Join(t.TempDir(), "half")
-	if err := d.Export(ref, other); !errors.Is(err, ErrDamaged) {
+	if err := d.Export(t.Context(), ref, other); !errors.Is(err, ErrDamaged) {
 		t.Errorf("damaged: %v", err)
 	}
 	if _, err := os.Stat(other); !errors.Is(err, os.ErrNotExist) {

@@ -36,6 +36,7 @@ CREATE TABLE receive_queues (
     sender_key     BLOB,                           -- to be set with KEY, if the sender can't secure the queue
     last_message   BLOB    NOT NULL DEFAULT x'',   -- the relay's id of the last message that was stored
     replaces       INTEGER NOT NULL DEFAULT 0,     -- the queue in whose place it was made
+    gap            INTEGER NOT NULL DEFAULT 0,     -- a missing number, which may be that of the test in a new queue
     link_id        BLOB,                           -- of a short link, with its key, the key that signs
     link_key       BLOB,                           -- its data, and the part of that that never changes
     link_root      BLOB,

@@ -70,22 +70,27 @@ func (a *Avatar) SetUnread(n int) {
 	a.Refresh()
 }
 
-// initials returns the first letters of the first and the last word of a name, or "?".
+// initials returns the first letters of the first and the last word of a name that have one, or "?".
 func initials(name string) string {
-	words := strings.FieldsFunc(name, unicode.IsSpace)
-	if len(words) == 0 {
-		return "?"
-	}
-	letter := func(word string) string {
-		g := graphemes.FromString(word)
+	const long = 256 // bytes
+	var letters []string
+	for _, word := range strings.FieldsFunc(strings.ToValidUTF8(name[:min(len(name), long)], ""), unicode.IsSpace) {
+		at := strings.IndexFunc(word, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) })
+		if at < 0 {
+			continue
+		}
+		g := graphemes.FromString(harmless(word[at:]))
 		g.Next()
-		return strings.ToUpper(g.Value())
+		letters = append(letters, strings.ToUpper(g.Value()))
 	}
-	s := letter(words[0])
-	if len(words) > 1 {
-		s += letter(words[len(words)-1])
+	switch n := len(letters); n {
+	case 0:
+		return "?"
+	case 1:
+		return letters[0]
+	default:
+		return letters[0] + letters[n-1]
 	}
-	return s
 }
 
 // CreateRenderer implements fyne.Widget.
@@ -123,6 +128,10 @@ func (a *Avatar) CreateRenderer() fyne.WidgetRenderer {
 			ring.Refresh()
 			text.Hidden = disc.Hidden
 			text.Text = initials(a.view.Name)
+			text.FontSource = nil
+			if n, font := theme.FontRun(text.Text, true); n == len(text.Text) {
+				text.FontSource = font
+			}
 			text.Color = theme.ColorOnAvatar
 			text.Refresh()
 			picture.Hidden = a.view.Pending || a.view.Picture == nil

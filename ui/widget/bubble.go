@@ -14,15 +14,15 @@ import (
 
 // Measures of the list of messages, in pixels.
 const (
-	listMargin   float32 = 22  // left and right of the bubbles
-	bubblePad    float32 = 12  // between the side of a bubble and its text
-	bubbleEdge   float32 = 8   // above and below the text of a bubble
-	bubbleLimit  float32 = 620 // no bubble is wider
-	bubbleShare  float32 = 0.75
-	groupSpace   float32 = 11 // above the first bubble of a group
-	joinedSpace  float32 = 3  // above the others
-	pictureLimit float32 = 300
-	emojiSize    float32 = 40 // of a message that is nothing but emoji
+	listMargin  float32 = 22  // left and right of the bubbles
+	bubblePad   float32 = 12  // between the side of a bubble and its text
+	bubbleEdge  float32 = 8   // above and below the text of a bubble
+	bubbleLimit float32 = 620 // no bubble is wider
+	bubbleShare float32 = 0.75
+	groupSpace  float32 = 11 // above the first bubble of a group
+	joinedSpace float32 = 3  // above the others
+	emojiSize   float32 = 40 // of a message that is nothing but emoji
+	chooseSpace float32 = 34 // for the check mark while messages are chosen
 )
 
 // hitKind is what of a message the pointer is on.
@@ -34,6 +34,10 @@ const (
 	hitText
 	hitQuote
 	hitAttachment
+	hitPicture // of a grid
+	hitWave    // the curve of a voice message
+	hitSpeed
+	hitPreview
 	hitReaction
 	hitRetry
 	hitAuthor
@@ -41,7 +45,7 @@ const (
 
 type hitBox struct {
 	kind       hitKind
-	index      int // of the reaction
+	index      int // of the reaction or the picture
 	x, y, w, h float32
 }
 
@@ -55,6 +59,7 @@ type rowState struct {
 	firstOfDay               bool
 	current                  bool // has the keyboard
 	marked                   bool // was jumped to
+	choosing, chosen         bool // several messages are being chosen, and this one is
 	selFrom, selTo           int  // selected bytes of the text
 }
 
@@ -121,6 +126,18 @@ func (r *messageRow) spanAt(p fyne.Position) *Span {
 	return nil
 }
 
+// drawChoice draws the check mark beside a message.
+func (r *messageRow) drawChoice(chosen bool) {
+	const side, disc, check = 24, 20, 16
+	x, y := listMargin-6, r.bubble.y+(min(r.bubble.h, 60)-side)/2
+	if !chosen {
+		r.icon("circle", theme.ColorSecondary, x, y, side)
+		return
+	}
+	r.rect(theme.Color(theme.ColorAccent), disc/2, x+(side-disc)/2, y+(side-disc)/2, disc, disc)
+	r.icon("check", theme.ColorOnAccent, x+(side-check)/2, y+(side-check)/2, check)
+}
+
 // draw draws a message for a list of the given width and sets the height.
 func (r *messageRow) draw(m Message, s rowState, width float32) {
 	r.message = m
@@ -140,8 +157,17 @@ func (r *messageRow) draw(m Message, s rowState, width float32) {
 		y = r.drawBubble(s, y, width)
 	}
 	r.height = y
-	if s.marked {
-		mark := r.rect(theme.Color(theme.ColorAccentSoft), 0, 0, r.bubble.y-4, width, r.bubble.h+8)
+	if s.choosing && m.Kind != MessageService {
+		r.drawChoice(s.chosen)
+	}
+	if s.marked || s.chosen {
+		ink := theme.Color(theme.ColorAccentSoft)
+		if s.chosen { // lighter than a selection, so that the bubbles stand out
+			c := color.NRGBAModel.Convert(theme.Color(theme.ColorSelection)).(color.NRGBA)
+			c.A /= 2
+			ink = c
+		}
+		mark := r.rect(ink, 0, 0, r.bubble.y-4, width, r.height-r.bubble.y+6)
 		// Behind everything that was drawn before it.
 		copy(r.box.Objects[1:], r.box.Objects)
 		r.box.Objects[0] = mark
@@ -183,7 +209,7 @@ func (r *messageRow) drawService(y, width float32) float32 {
 	for i, line := range r.text.lines {
 		x := (width - line.width) / 2
 		for _, f := range line.fragments {
-			r.painter.text(f.drawn(), theme.TextSmall, f.style, theme.Color(theme.ColorSecondary), x+f.x, y+float32(i)*h, f.width, h)
+			r.fragment(&f, theme.TextSmall, theme.Color(theme.ColorSecondary), x, y+float32(i)*h, h)
 		}
 	}
 	height := h * float32(len(r.text.lines))
@@ -216,6 +242,10 @@ func (r *messageRow) drawBubble(s rowState, y, width float32) float32 {
 		y += groupSpace
 	}
 	left := listMargin
+	if s.choosing {
+		left += chooseSpace
+	}
+	avatarLeft := left
 	if m.Author != nil && m.Kind == MessageIncoming {
 		left += AvatarTiny + theme.Grid
 	}
@@ -223,7 +253,7 @@ func (r *messageRow) drawBubble(s rowState, y, width float32) float32 {
 
 	// First the sizes.
 	size := theme.TextBody
-	bare := m.Quote == nil && m.Attachment == nil && emojiOnly(m.Text)
+	bare := m.Quote == nil && m.Attachment == nil && m.Preview == nil && !m.Forwarded && emojiOnly(m.Text)
 	if bare {
 		size = emojiSize
 	}
@@ -237,17 +267,20 @@ func (r *messageRow) drawBubble(s rowState, y, width float32) float32 {
 	if author {
 		contentW = max(contentW, min(limit, textWidth(m.Author.Name, theme.TextSmall, true)))
 	}
-	picW, picH := r.pictureSize(limit)
-	contentW = max(contentW, picW)
-	if m.Attachment != nil && m.Attachment.Picture == nil {
-		contentW = max(contentW, min(limit, 240))
+	if m.Forwarded {
+		contentW = max(contentW, forwardIcon+textWidth(lang.L("Forwarded"), theme.TextCaption, false))
 	}
-	var quote textLayout
+	mediaW, mediaH := r.mediaSize(limit)
+	contentW = max(contentW, mediaW)
+	var quote quoteLayout
 	if m.Quote != nil {
-		text := ellipsizeLines(m.Quote.Text, theme.TextSmall, limit-2*quotePad-quoteBar)
-		quote = layoutText(text, nil, theme.TextSmall, fyne.TextStyle{}, limit-2*quotePad-quoteBar)
-		w := max(quote.width, min(textWidth(m.Quote.Author, theme.TextSmall, true), limit-2*quotePad-quoteBar))
-		contentW = max(contentW, w+2*quotePad+quoteBar)
+		quote = layoutQuote(m.Quote, limit)
+		contentW = max(contentW, quote.width)
+	}
+	var preview previewLayout
+	if m.Preview != nil {
+		preview = layoutPreview(m.Preview, limit)
+		contentW = max(contentW, preview.width)
 	}
 	meta := r.metaWidth()
 	metaBelow := len(r.text.lines) == 0
@@ -263,7 +296,7 @@ func (r *messageRow) drawBubble(s rowState, y, width float32) float32 {
 			contentW = max(contentW, last.width+gap+meta)
 		}
 	}
-	contentW = max(contentW, meta)
+	contentW = max(contentW, min(meta, limit))
 
 	// Then the places, from the top.
 	bubbleW := contentW + 2*bubblePad
@@ -288,18 +321,27 @@ func (r *messageRow) drawBubble(s rowState, y, width float32) float32 {
 		r.hits = append(r.hits, hitBox{kind: hitAuthor, x: inner, y: y, w: contentW, h: h})
 		y += h
 	}
+	if m.Forwarded {
+		const h = 18
+		r.icon("forward", colors.secondary, inner-2, y, forwardIcon-3)
+		r.text1(lang.L("Forwarded"), theme.TextCaption, false, colors.secondary, inner+forwardIcon, y, contentW-forwardIcon, h-2)
+		y += h
+	}
 	if m.Quote != nil {
 		y = r.drawQuote(&quote, colors, inner, y, contentW)
 	}
 	if m.Attachment != nil {
-		if picW > 0 {
-			y = r.drawPicture(inner, y, contentW, picH)
-		} else {
-			y = r.drawFile(colors, inner, y, contentW)
+		w := mediaW
+		if m.Attachment.isPicture() {
+			w = contentW // a wide text under a narrow picture
 		}
-		if m.Text == "" {
-			y += 2
+		y = r.drawAttachment(colors, inner, y, w, mediaH)
+		if a := m.Attachment; metaBelow && m.Preview == nil && !a.isPicture() && a.Kind != AttachmentVoice {
+			y -= 12 // there is room for the time beside the size of the file
 		}
+	}
+	if m.Preview != nil {
+		y = r.drawPreview(&preview, colors, inner, y, contentW)
 	}
 	if len(r.text.lines) > 0 {
 		y = r.drawText(s, inner, y, contentW)
@@ -322,17 +364,19 @@ func (r *messageRow) drawBubble(s rowState, y, width float32) float32 {
 		g.Resize(fyne.NewSize(bubbleW, r.bubble.h))
 	}
 	if m.Author != nil && m.Kind == MessageIncoming && !s.joinsNext {
-		r.avatar(*m.Author, AvatarTiny, listMargin, y-AvatarTiny)
-		r.hits = append(r.hits, hitBox{kind: hitAuthor, x: listMargin, y: y - AvatarTiny, w: AvatarTiny, h: AvatarTiny})
+		r.avatar(*m.Author, AvatarTiny, avatarLeft, y-AvatarTiny)
+		r.hits = append(r.hits, hitBox{kind: hitAuthor, x: avatarLeft, y: y - AvatarTiny, w: AvatarTiny, h: AvatarTiny})
 	}
 	if len(m.Reactions) > 0 {
-		y = r.drawReactions(x, y, bubbleW)
+		y = r.drawReactions(x, y, bubbleW, width)
 	}
 	if m.Delivery == DeliveryFailed {
 		y = r.drawRetry(y, width)
 	}
 	return y
 }
+
+const forwardIcon float32 = 18 // the sign before "Forwarded", with its gap
 
 // forBare is for a message without a bubble: it stands on the background.
 func (c bubbleColors) forBare() bubbleColors {
@@ -368,94 +412,67 @@ const (
 	quoteBar float32 = 3
 )
 
-func (r *messageRow) drawQuote(q *textLayout, colors bubbleColors, x, y, w float32) float32 {
+// quoteLayout is a quoted message, broken into lines.
+type quoteLayout struct {
+	text          textLayout
+	width, height float32
+	icon, picture float32 // room for them at the left of the text and at the right
+}
+
+func layoutQuote(q *Quote, limit float32) quoteLayout {
+	const side = 40 // of the picture
+	var l quoteLayout
+	if q.Picture != nil && !q.Picture.Bounds().Empty() {
+		l.picture = side + theme.Grid
+	}
+	if q.Icon != "" {
+		l.icon = 20
+	}
+	room := limit - 2*quotePad - quoteBar - l.picture
+	text := ellipsizeLines(q.Text, theme.TextSmall, fyne.TextStyle{}, room-l.icon)
+	l.text = layoutText(text, nil, theme.TextSmall, fyne.TextStyle{}, room-l.icon)
+	w := max(l.text.width+l.icon, min(textWidth(q.Author, theme.TextSmall, true), room))
+	l.width = w + 2*quotePad + quoteBar + l.picture
+	l.height = lineHeight(theme.TextSmall)*float32(len(l.text.lines)+1) + 7
+	if l.picture > 0 {
+		l.height = max(l.height, side+8)
+	}
+	return l
+}
+
+func (r *messageRow) drawQuote(l *quoteLayout, colors bubbleColors, x, y, w float32) float32 {
+	q := r.message.Quote
 	line := lineHeight(theme.TextSmall)
-	h := line*float32(len(q.lines)+1) + 7
-	box := r.rect(theme.Color(colors.quote), 6, x, y, w, h)
+	box := r.rect(theme.Color(colors.quote), 6, x, y, w, l.height)
 	box.TopLeftCornerRadius, box.BottomLeftCornerRadius = 3, 3
-	r.rect(theme.Color(theme.ColorAccent), 1.5, x, y, quoteBar, h)
+	r.rect(theme.Color(theme.ColorAccent), 1.5, x, y, quoteBar, l.height)
 	inner := x + quoteBar + quotePad
-	author := ellipsize(r.message.Quote.Author, theme.TextSmall, fyne.TextStyle{Bold: true}, w-2*quotePad-quoteBar)
-	r.text1(author, theme.TextSmall, true, theme.ColorAccent, inner, y+3, w, line)
-	r.layout(q, theme.ColorText, theme.ColorText, inner, y+3+line, w-2*quotePad-quoteBar)
-	r.hits = append(r.hits, hitBox{kind: hitQuote, x: x, y: y, w: w, h: h})
-	return y + h + 6
-}
-
-// pictureSize returns how large the picture of the attachment is shown, or 0.
-func (r *messageRow) pictureSize(limit float32) (w, h float32) {
-	a := r.message.Attachment
-	if a == nil || a.Picture == nil {
-		return 0, 0
+	room := w - 2*quotePad - quoteBar - l.picture
+	author := ellipsize(q.Author, theme.TextSmall, fyne.TextStyle{Bold: true}, room)
+	r.text1(author, theme.TextSmall, true, theme.ColorAccent, inner, y+3, room, line)
+	if q.Icon != "" {
+		r.icon(q.Icon, colors.secondary, inner-1, y+3+line+1, l.icon-4)
 	}
-	b := a.Picture.Bounds()
-	if b.Dx() < 1 || b.Dy() < 1 {
-		return 0, 0
+	r.layout(&l.text, theme.ColorText, theme.ColorText, inner+l.icon, y+3+line, room-l.icon)
+	if l.picture > 0 {
+		side := l.picture - theme.Grid
+		r.cover(q.Picture, 4, x+w-side-4, y+(l.height-side)/2, side, side)
 	}
-	w = min(limit, pictureLimit)
-	h = w * float32(b.Dy()) / float32(b.Dx())
-	if h > pictureLimit {
-		w, h = max(w*pictureLimit/h, 80), pictureLimit
-	}
-	return w, max(h, 24)
-}
-
-func (r *messageRow) drawPicture(x, y, w, h float32) float32 {
-	a := r.message.Attachment
-	r.picture(a.Picture, theme.Grid, x, y, w, h)
-	r.hits = append(r.hits, hitBox{kind: hitAttachment, x: x, y: y, w: w, h: h})
-	if a.Icon != "" {
-		const disc, side = 44, 22
-		cx, cy := x+w/2, y+h/2
-		r.rect(theme.Color(theme.ColorPanel), disc/2, cx-disc/2, cy-disc/2, disc, disc)
-		r.icon(a.Icon, theme.ColorAccent, cx-side/2, cy-side/2, side)
-	}
-	r.drawProgress(x+theme.Grid, y+h-10, w-2*theme.Grid)
-	return y + h + 5
-}
-
-func (r *messageRow) drawFile(colors bubbleColors, x, y, w float32) float32 {
-	const disc, side, gap = 40, 22, 10
-	a := r.message.Attachment
-	r.rect(theme.Color(theme.ColorAccent), theme.FieldRadius, x, y+2, disc, disc)
-	icon := a.Icon
-	if icon == "" {
-		icon = "file"
-	}
-	r.icon(icon, theme.ColorOnAccent, x+(disc-side)/2, y+2+(disc-side)/2, side)
-	line := lineHeight(theme.TextSmall)
-	tw := w - disc - gap
-	name := ellipsize(a.Name, theme.TextSmall, fyne.TextStyle{Bold: true}, tw)
-	r.text1(name, theme.TextSmall, true, theme.ColorText, x+disc+gap, y+4, tw, line)
-	detail := ellipsize(a.Detail, theme.TextCaption, fyne.TextStyle{}, tw)
-	r.text1(detail, theme.TextCaption, false, colors.secondary, x+disc+gap, y+4+line, tw, lineHeight(theme.TextCaption))
-	r.drawProgress(x+disc+gap, y+disc, tw)
-	r.hits = append(r.hits, hitBox{kind: hitAttachment, x: x, y: y, w: w, h: disc + 4})
-	return y + disc + 8
-}
-
-func (r *messageRow) drawProgress(x, y, w float32) {
-	const bar = 4
-	done := r.message.Attachment.Progress
-	if done <= 0 || done >= 1 {
-		return
-	}
-	r.rect(theme.Color(theme.ColorTrack), bar/2, x, y, w, bar)
-	r.rect(theme.Color(theme.ColorAccent), bar/2, x, y, max(bar, w*done), bar)
+	r.hits = append(r.hits, hitBox{kind: hitQuote, x: x, y: y, w: w, h: l.height})
+	return y + l.height + 6
 }
 
 func (r *messageRow) drawText(s rowState, x, y, w float32) float32 {
 	h := lineHeight(r.text.size)
 	r.textLeft, r.textTop, r.textW = x, y, w
 	total := h * float32(len(r.text.lines))
-	for i := range r.text.lines {
-		if s.selFrom >= s.selTo {
+	for n, f := range r.message.Found {
+		if n == maxFound {
 			break
 		}
-		for _, e := range r.text.extent(i, s.selFrom, s.selTo) {
-			r.rect(theme.Color(theme.ColorSelection), 2, x+r.text.indent(i, w)+e[0], y+float32(i)*h, e[1], h)
-		}
+		r.paintRange(f[0], f[1], theme.ColorHighlight, 3)
 	}
+	r.paintRange(s.selFrom, s.selTo, theme.ColorSelection, 2)
 	ink := theme.ColorText
 	if r.message.Removed {
 		ink = colorsFor(r.message.Kind).secondary
@@ -465,20 +482,50 @@ func (r *messageRow) drawText(s rowState, x, y, w float32) float32 {
 	return y + total
 }
 
+// maxFound is how many hits of a search are coloured in one message.
+const maxFound = 100
+
+// paintRange colours what is behind a part of the text.
+func (r *messageRow) paintRange(from, to int, ink fyne.ThemeColorName, radius float32) {
+	if from >= to {
+		return
+	}
+	h := lineHeight(r.text.size)
+	for i, line := range r.text.lines {
+		if line.end <= from || line.start >= to {
+			continue
+		}
+		for _, e := range r.text.extent(i, from, to) {
+			r.rect(theme.Color(ink), radius, r.textLeft+r.text.indent(i, r.textW)+e[0], r.textTop+float32(i)*h, e[1], h)
+		}
+	}
+}
+
 const metaIcon, metaGap float32 = 16, 3
 
 func (r *messageRow) metaText() string {
 	m := &r.message
 	text := m.Time
-	if m.Edited {
+	if m.Edited && !m.Live {
 		text = lang.L("edited") + "  " + text
 	}
 	return text
 }
 
+// liveText is shown on a message that its author is still typing.
+func (r *messageRow) liveText() string {
+	if !r.message.Live {
+		return ""
+	}
+	return lang.L("typing…")
+}
+
 func (r *messageRow) metaWidth() float32 {
 	m := &r.message
 	w := textWidth(r.metaText(), theme.TextCaption, false)
+	if live := r.liveText(); live != "" {
+		w += metaIcon + metaGap + textWidth(live, theme.TextCaption, true) + 2*metaGap
+	}
 	if m.Expires != "" {
 		w += metaIcon + metaGap + textWidth(m.Expires, theme.TextCaption, false) + 2*metaGap
 	}
@@ -491,6 +538,12 @@ func (r *messageRow) metaWidth() float32 {
 // drawMeta draws what stands at the foot of a bubble: how long it stays, whether it was edited, the time and the ticks.
 func (r *messageRow) drawMeta(colors bubbleColors, x, y, h float32) {
 	m := &r.message
+	if live := r.liveText(); live != "" {
+		w := textWidth(live, theme.TextCaption, true)
+		r.icon("edit", theme.ColorAccent, x, y+(h-metaIcon)/2, metaIcon)
+		r.text1(live, theme.TextCaption, true, theme.ColorAccent, x+metaIcon+metaGap, y, w, h)
+		x += metaIcon + metaGap + w + 2*metaGap
+	}
 	if m.Expires != "" {
 		w := textWidth(m.Expires, theme.TextCaption, false)
 		r.icon("timer", colors.secondary, x, y+(h-metaIcon)/2, metaIcon)
@@ -512,34 +565,56 @@ func (r *messageRow) drawMeta(colors bubbleColors, x, y, h float32) {
 	}
 }
 
-func (r *messageRow) drawReactions(x, y, bubbleW float32) float32 {
-	const height, pad, gap = 22, 8, 4
-	y += 6
-	widths := make([]float32, len(r.message.Reactions))
-	var total float32
-	label := func(re Reaction) string {
-		return re.Emoji + " " + strconv.Itoa(re.Count)
-	}
-	for i, re := range r.message.Reactions {
-		widths[i] = textWidth(label(re), theme.TextSmall, false) + 2*pad
-		total += widths[i] + gap
-	}
-	if r.message.Kind == MessageOutgoing {
-		x += max(0, bubbleW-total+gap)
-	}
-	for i, re := range r.message.Reactions {
-		fill, line := theme.ColorPanel, theme.ColorLine
-		if re.Own {
-			fill, line = theme.ColorAccentSoft, theme.ColorAccent
+// drawReactions draws the reactions below the bubble, in as many lines as they need.
+func (r *messageRow) drawReactions(x, y, bubbleW, width float32) float32 {
+	const height, pad, gap, most = 24, 8, 4, 40
+	reactions := r.message.Reactions[:min(len(r.message.Reactions), most)]
+	first, own := 0, r.message.Kind == MessageOutgoing
+	room := max(bubbleW, min(width*bubbleShare, 260))
+	y += 5
+	for len(reactions) > 0 {
+		// As many as fit on a line.
+		var widths []float32
+		var total float32
+		for _, re := range reactions {
+			w := textWidth(reactionLabel(re), theme.TextSmall, false) + 2*pad
+			if total+w > room && len(widths) > 0 {
+				break
+			}
+			widths = append(widths, w)
+			total += w + gap
 		}
-		pill := r.rect(theme.Color(fill), height/2, x, y, widths[i], height)
-		pill.StrokeColor, pill.StrokeWidth = theme.Color(line), 1
-		pill.Refresh()
-		r.text1(label(re), theme.TextSmall, false, theme.ColorText, x+pad, y, widths[i]-2*pad, height)
-		r.hits = append(r.hits, hitBox{kind: hitReaction, index: i, x: x, y: y, w: widths[i], h: height})
-		x += widths[i] + gap
+		left := x
+		if own {
+			left = x + bubbleW - total + gap
+		}
+		for i, w := range widths {
+			re := reactions[i]
+			fill, line := theme.ColorPanel, theme.ColorLine
+			if re.Own {
+				fill, line = theme.ColorAccentSoft, theme.ColorAccent
+			}
+			pill := r.rect(theme.Color(fill), height/2, left, y, w, height)
+			pill.StrokeColor, pill.StrokeWidth = theme.Color(line), 1
+			pill.Refresh()
+			r.text1(reactionLabel(re), theme.TextSmall, false, theme.ColorText, left+pad, y, w-2*pad, height)
+			r.hits = append(r.hits, hitBox{kind: hitReaction, index: first + i, x: left, y: y, w: w, h: height})
+			left += w + gap
+		}
+		reactions = reactions[len(widths):]
+		first += len(widths)
+		y += height + gap
 	}
-	return y + height
+	return y - gap
+}
+
+func reactionLabel(re Reaction) string {
+	const long = 32 // bytes: more than the longest emoji
+	emoji := harmless(re.Emoji)
+	if len(emoji) > long {
+		emoji = "\ufffd"
+	}
+	return emoji + " " + strconv.Itoa(re.Count)
 }
 
 func (r *messageRow) drawRetry(y, width float32) float32 {
@@ -553,17 +628,28 @@ func (r *messageRow) drawRetry(y, width float32) float32 {
 	return y + height
 }
 
-// ellipsizeLines shortens a quotation to two lines.
-func ellipsizeLines(text string, size, width float32) string {
+// ellipsizeLines shortens a text to two lines.
+func ellipsizeLines(text string, size float32, style fyne.TextStyle, width float32) string {
 	const long = 1024 // bytes: surely more than two lines
 	if len(text) > long {
 		text = strings.ToValidUTF8(text[:long], "")
 	}
-	l := layoutText(text, nil, size, fyne.TextStyle{}, width)
+	l := layoutText(text, nil, size, style, width)
 	if len(l.lines) <= 2 {
 		return text
 	}
 	second := l.lines[1]
 	rest := text[second.start:min(len(text), second.end+64)]
-	return text[:second.start] + ellipsize(rest+"…", size, fyne.TextStyle{}, width)
+	return text[:second.start] + ellipsize(rest+"…", size, style, width)
+}
+
+// ellipsizeMiddle shortens the name of a file so that its end with the extension stays.
+func ellipsizeMiddle(name string, size float32, style fyne.TextStyle, width float32) string {
+	const end = 8
+	if r := []rune(name[max(0, len(name)-4*end):]); len(name) < 1024 && len(r) > end && measureText(name, size, style) > width {
+		tail := string(r[len(r)-end:])
+		head := ellipsize(strings.TrimSuffix(name, tail), size, style, width-measureText(tail, size, style))
+		return head + tail
+	}
+	return ellipsize(name, size, style, width)
 }

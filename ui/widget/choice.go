@@ -209,6 +209,12 @@ var (
 	_ fyne.Tappable  = (*Row)(nil)
 )
 
+// AccessibilityLabel implements fyne.Accessible.
+func (r *Row) AccessibilityLabel() string { return r.title.Text }
+
+// AccessibilityRole implements fyne.Accessible.
+func (r *Row) AccessibilityRole() fyne.AccessibleRole { return fyne.AccessibleRoleButton }
+
 // NewRow returns a row that shows a title and a value; tapped may not be nil: what cannot be tapped is a NewFact.
 func NewRow(title, value string, tapped func()) *Row {
 	r := &Row{title: NewLabel(title, theme.TextSmall), value: NewHint(value), hint: NewHint("")}

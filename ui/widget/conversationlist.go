@@ -20,7 +20,8 @@ const ConversationHeight float32 = 64
 type ConversationView struct {
 	Avatar    AvatarView
 	Name      string
-	Preview   string // the last message on one line, or the draft
+	Preview   string   // the last message on one line, or the draft
+	Found     [][2]int // parts of the preview that a search found, as start and end in bytes
 	Time      string
 	Unread    int
 	Delivery  Delivery // of the last message, when it is one's own
@@ -28,6 +29,7 @@ type ConversationView struct {
 	Incognito bool
 	Muted     bool
 	Pinned    bool
+	Verified  bool // the security code was compared
 }
 
 // ConversationList is the list at the left of the window. It calls the functions it was made with for the rows that are on
@@ -156,8 +158,10 @@ func (l *ConversationList) drawRow(p *painter, i int, width float32) {
 	timeW := textWidth(v.Time, theme.TextCaption, false)
 	p.text(v.Time, theme.TextCaption, regular, theme.Color(theme.ColorSecondary), width-right-timeW, y1+1, timeW, h)
 	room := width - right - timeW - left - theme.Grid
-	if v.Muted {
-		room -= side + 4
+	for _, marked := range []bool{v.Verified, v.Muted} {
+		if marked {
+			room -= side + 4
+		}
 	}
 	ink := theme.ColorText
 	if v.Avatar.Pending {
@@ -166,8 +170,13 @@ func (l *ConversationList) drawRow(p *painter, i int, width float32) {
 	name := ellipsize(v.Name, theme.TextBody, bold, room)
 	nameW := textWidth(name, theme.TextBody, true)
 	p.text(name, theme.TextBody, bold, theme.Color(ink), left, y1, nameW, h)
+	mark := left + nameW + 4
+	if v.Verified {
+		p.icon("shield-check", theme.ColorAccent, mark, y1+(h-side)/2, side)
+		mark += side + 4
+	}
 	if v.Muted {
-		p.icon("mute", theme.ColorSecondary, left+nameW+4, y1+(h-side)/2, side)
+		p.icon("mute", theme.ColorSecondary, mark, y1+(h-side)/2, side)
 	}
 
 	// The second line: what kind of preview it is, the preview, how many are unread.
@@ -213,6 +222,13 @@ func (l *ConversationList) drawRow(p *painter, i int, width float32) {
 		x += 23
 	}
 	preview := ellipsize(v.Preview, theme.TextSmall, regular, max(end-x, 0))
+	for _, f := range v.Found {
+		if f[0] < 0 || f[0] >= f[1] || f[1] > len(preview) || preview[:f[1]] != v.Preview[:f[1]] {
+			continue // it was cut off
+		}
+		left := textWidth(preview[:f[0]], theme.TextSmall, false)
+		p.rect(theme.Color(theme.ColorHighlight), 3, x+left, y2, textWidth(preview[:f[1]], theme.TextSmall, false)-left, h)
+	}
 	p.text(preview, theme.TextSmall, regular, theme.Color(theme.ColorSecondary), x, y2, max(end-x, 0), h)
 	if l.focused && i == l.current {
 		ring := p.rect(color.Transparent, theme.FieldRadius, 5, 1, width-10, ConversationHeight-2)
@@ -266,6 +282,7 @@ func (l *ConversationList) MouseIn(ev *desktop.MouseEvent) { l.MouseMoved(ev) }
 
 // MouseMoved implements desktop.Hoverable.
 func (l *ConversationList) MouseMoved(ev *desktop.MouseEvent) {
+	touched()
 	l.setHovered(l.rowAt(ev.Position.Y), l.bar.hit(ev.Position))
 }
 
@@ -281,6 +298,7 @@ func (l *ConversationList) setHovered(i int, bar bool) {
 
 // Scrolled implements fyne.Scrollable.
 func (l *ConversationList) Scrolled(ev *fyne.ScrollEvent) {
+	touched()
 	l.offset -= ev.Scrolled.DY
 	l.relayout()
 }
@@ -306,6 +324,7 @@ func (l *ConversationList) TypedRune(rune) {}
 
 // TypedKey implements fyne.Focusable.
 func (l *ConversationList) TypedKey(ev *fyne.KeyEvent) {
+	touched()
 	page := max(1, int(l.Size().Height/ConversationHeight)-1)
 	switch ev.Name {
 	case fyne.KeyUp:
@@ -322,6 +341,13 @@ func (l *ConversationList) TypedKey(ev *fyne.KeyEvent) {
 		l.step(l.length())
 	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
 		l.choose(l.current)
+	case desktop.KeyMenu:
+		if l.OnMenu != nil && l.current < l.length() {
+			l.reveal(l.current)
+			l.relayout()
+			at := fyne.CurrentApp().Driver().AbsolutePositionForObject(l)
+			l.OnMenu(l.current, at.AddXY(72, float32(l.current)*ConversationHeight-l.offset+ConversationHeight*0.7))
+		}
 	}
 }
 

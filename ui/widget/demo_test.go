@@ -82,7 +82,7 @@ func demoMessages() *messages {
 	picture.Attachment = &Attachment{Picture: landscape(290, 150)}
 	picture.Reactions = []Reaction{{"❤", 1, false}, {"👍", 1, true}}
 	answer := in("12:03", "And if one of them is taken away?")
-	answer.Quote = &Quote{"Alice", "relays that see neither who writes nor who reads"}
+	answer.Quote = &Quote{Author: "Alice", Text: "relays that see neither who writes nor who reads"}
 	answer.New = true
 	return &messages{
 		{Kind: MessageService, Text: "Messages are end-to-end encrypted, also against quantum computers.", Day: "Today"},

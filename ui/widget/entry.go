@@ -56,6 +56,7 @@ func (e *Entry) AcceptsTab() bool { return false }
 
 // KeyDown implements desktop.Keyable.
 func (e *Entry) KeyDown(ev *fyne.KeyEvent) {
+	touched()
 	if ev.Name == desktop.KeyShiftLeft || ev.Name == desktop.KeyShiftRight {
 		e.shift = true
 	}
@@ -89,6 +90,7 @@ func (e *Entry) FocusLost() {
 
 // TypedKey implements fyne.Focusable.
 func (e *Entry) TypedKey(ev *fyne.KeyEvent) {
+	touched()
 	if e.OnKey != nil && e.OnKey(ev) {
 		return
 	}

@@ -1,6 +1,9 @@
 package widget
 
 import (
+	"image"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,6 +65,7 @@ func TestPictures(t *testing.T) {
 			r := NewRail()
 			r.SetProfiles([]ProfileView{{Avatar: AvatarView{Name: "Alice", ID: id("1")}}, {Avatar: AvatarView{Name: "Work", ID: id("2")}, Unread: 3}}, 0)
 			r.SetNetwork(NetworkConnecting, "Connecting")
+			r.SetAmount("45 %")
 			return r
 		}},
 		"conversations": {300, 400, func() fyne.CanvasObject {
@@ -74,6 +78,44 @@ func TestPictures(t *testing.T) {
 		}},
 		"messages": {520, 560, func() fyne.CanvasObject { return NewMessageList(demoMessages()) }},
 		"group":    {520, 800, func() fyne.CanvasObject { return NewMessageList(demoGroup()) }},
+		"states":   {520, 760, func() fyne.CanvasObject { return demoStates() }},
+		"media":    {560, 1040, func() fyne.CanvasObject { return NewMessageList(demoMedia()) }},
+		"voice":    {520, 420, func() fyne.CanvasObject { return NewMessageList(demoVoice()) }},
+		"scripts":  {560, 640, func() fyne.CanvasObject { return NewMessageList(demoScripts()) }},
+		"choosing": {520, 420, func() fyne.CanvasObject {
+			l := NewMessageList(demoMessages())
+			l.SetChoosing(true)
+			l.Choose(3, true)
+			l.Choose(5, true)
+			return focused(l, l)
+		}},
+		"cropper": {300, 220, func() fyne.CanvasObject {
+			c := NewCropper(landscape(260, 180))
+			c.resize(0.7)
+			c.move(30, 10)
+			return NewInset(focused(c, c), 12)
+		}},
+		"composer-reply": {520, 210, func() fyne.CanvasObject {
+			c := NewComposer("Message")
+			c.OnAttach, c.OnEmoji, c.OnLive, c.OnCancel = func() {}, func() {}, func() {}, func() {}
+			c.SetLive(true)
+			c.SetBanner(&ComposerBanner{Icon: "reply", Title: "Bob", Text: "The view from the bridge", Picture: landscape(60, 60)})
+			c.SetAttachments([]ComposerAttachment{{Picture: landscape(90, 60)}, {Picture: landscape(60, 90), Icon: "play"},
+				{Name: "minutes of the last meeting.pdf", Detail: "2.1 MB"}})
+			c.SetText("Here they are")
+			return c
+		}},
+		"composer-recording": {520, 64, func() fyne.CanvasObject {
+			c := NewComposer("Message")
+			c.OnAttach, c.OnVoice, c.OnVoiceDone = func() {}, func() {}, func(bool) {}
+			c.SetRecording(&ComposerRecording{Time: "0:07", Loudness: loudness(60)})
+			return c
+		}},
+		"composer-voice": {520, 64, func() fyne.CanvasObject {
+			c := NewComposer("Message")
+			c.OnAttach, c.OnEmoji, c.OnVoice = func() {}, func() {}, func() {}
+			return c
+		}},
 		"composer": {520, 64, func() fyne.CanvasObject {
 			c := NewComposer("Message")
 			c.OnAttach, c.OnEmoji = func() {}, func() {}
@@ -119,7 +161,7 @@ func TestPictures(t *testing.T) {
 		for name, p := range pictures {
 			t.Run(name+"-"+mode.String(), func(t *testing.T) {
 				ground := theme.ColorPanel
-				if name == "messages" || name == "group" {
+				if slices.Contains([]string{"messages", "group", "states", "media", "voice", "scripts", "choosing"}, name) {
 					ground = theme.ColorBackground
 				}
 				img := show(NewSurface(ground, p.build()), p.width, p.height, 1).Capture()
@@ -127,6 +169,50 @@ func TestPictures(t *testing.T) {
 				test.AssertImageMatches(t, name+"-"+mode.String()+".png", img)
 			})
 		}
+		t.Run("menu-"+mode.String(), func(t *testing.T) {
+			c := show(NewSurface(theme.ColorBackground, NewGap(1, 1)), 400, 400, 1)
+			nothing := func() {}
+			p := ShowMenu(c, fyne.NewPos(20, 20), Menu{
+				Emoji: []string{"👍", "👎", "😀", "😂", "😢", "❤️", "🚀"}, Chosen: []string{"❤️"}, OnMoreEmoji: nothing,
+				Items: []MenuItem{{Icon: "reply", Text: "Reply", Do: nothing}, {Icon: "edit", Text: "Edit", Hint: "Up", Do: nothing}, {Icon: "copy", Text: "Copy text", Hint: "Ctrl+C", Do: nothing},
+					{Icon: "forward", Text: "Forward…", Do: nothing}, {Icon: "info", Text: "Not sent: the relay is full", Line: true}, {Icon: "trash", Text: "Delete…", Danger: true, Line: true, Do: nothing}}})
+			p.content.(*menuBody).TypedKey(&fyne.KeyEvent{Name: fyne.KeyDown})
+			img := c.Capture()
+			keep(t, strings.ReplaceAll(t.Name(), "/", "-")+".png", img)
+			test.AssertImageMatches(t, "menu-"+mode.String()+".png", img)
+		})
+		t.Run("picker-"+mode.String(), func(t *testing.T) {
+			c := show(NewSurface(theme.ColorBackground, NewGap(1, 1)), 400, 420, 1)
+			p := ShowEmojiPicker(c, fyne.NewPos(20, 10), []string{"🚀", "❤️", "👍🏽"}, func(string) {}).content.(*EmojiPicker)
+			c.Focus(p.grid)
+			for range 6 {
+				p.grid.TypedKey(&fyne.KeyEvent{Name: fyne.KeyDown})
+			}
+			img := c.Capture()
+			keep(t, strings.ReplaceAll(t.Name(), "/", "-")+".png", img)
+			test.AssertImageMatches(t, "picker-"+mode.String()+".png", img)
+		})
+		t.Run("viewer-"+mode.String(), func(t *testing.T) {
+			c := show(NewSurface(theme.ColorBackground, NewMessageList(demoMessages())), 520, 400, 1)
+			v := NewViewer(album{landscape(900, 600), landscape(300, 300), nil}, 1)
+			v.OnSave = func(int) {}
+			v.ShowOn(c)
+			v.stage.zoomBy(1.5, fyne.NewPos(100, 100))
+			img := c.Capture()
+			keep(t, strings.ReplaceAll(t.Name(), "/", "-")+".png", img)
+			test.AssertImageMatches(t, "viewer-"+mode.String()+".png", img)
+		})
+		t.Run("hover-"+mode.String(), func(t *testing.T) {
+			l := NewMessageList(demoMessages())
+			l.OnReply, l.OnReact, l.OnMenu = func(int) {}, func(int, fyne.Position) {}, func(int, fyne.Position) {}
+			c := show(NewTooltipLayer(NewSurface(theme.ColorBackground, l)), 520, 300, 1)
+			l.MouseMoved(primary(fyne.NewPos(100, 200)))
+			l.MouseMoved(primary(l.buttons.pos.AddXY(45, 10)))
+			img := c.Capture()
+			l.MouseOut()
+			keep(t, strings.ReplaceAll(t.Name(), "/", "-")+".png", img)
+			test.AssertImageMatches(t, "hover-"+mode.String()+".png", img)
+		})
 		t.Run("dialog-"+mode.String(), func(t *testing.T) {
 			c := show(NewSurface(theme.ColorBackground, NewGap(1, 1)), 420, 260, 1)
 			note := NewNote(ToneDanger, "They will not be told.")
@@ -156,4 +242,86 @@ func demoGroup() *messages {
 		{Text: "שלום, how are you?", Author: dana, Time: "18:06", Day: "Today"},
 		{Kind: MessageOutgoing, Text: "antidisestablishmentarianism-and-other-words-without-any-space-that-go-on-and-on-and-on-for-ever", Time: "18:07", Day: "Today", Delivery: DeliveryFailed},
 	}
+}
+
+// loudness returns a curve for a voice message.
+func loudness(n int) []byte {
+	curve := make([]byte, n)
+	for i := range curve {
+		curve[i] = byte(120 + 70*math.Sin(float64(i)*0.7) + 60*math.Sin(float64(i)*0.23))
+	}
+	return curve
+}
+
+// demoStates has the states of a text message.
+func demoStates() *MessageList {
+	text := "The password is hunter2, but *really* do not tell: see bank.example or simplex"
+	source := &messages{
+		{ID: 1, Text: "I am still thinking about wh", Time: "12:00", Live: true},
+		{ID: 2, Kind: MessageOutgoing, Text: "From somebody else", Forwarded: true, Time: "12:01", Delivery: DeliverySent, Edited: true},
+		{ID: 3, Text: "A photo", Time: "12:02", Quote: &Quote{Author: "You", Text: "The view from the bridge", Icon: "image", Picture: landscape(60, 60)}},
+		{ID: 4, Kind: MessageOutgoing, Text: "Short", Time: "12:03", Expires: "1 day", Delivery: DeliveryDelivered,
+			Reactions: []Reaction{{"👍", 12, true}, {"😂", 3, false}, {"❤️", 2, false}, {"🚀", 1, false}, {"🎉", 1, false}, {"😢", 1, false}}},
+		{ID: 5, Text: text, Time: "12:04", Spans: []Span{{Start: 4, End: 12, Bold: true}, {Start: 16, End: 23, Secret: true}, {Start: 25, End: 28, Italic: true},
+			{Start: 29, End: 37, Strike: true}, {Start: 38, End: 49, Color: theme.ColorDanger}, {Start: 55, End: 67, Link: "https://evil.example", Lies: true},
+			{Start: 71, End: len(text), Mono: true}}},
+		{ID: 6, Kind: MessageOutgoing, Text: "Where did we meet? At the bridge, the green bridge.", Found: [][2]int{{26, 32}, {44, 50}}, Time: "12:05", Delivery: DeliverySent},
+		{ID: 7, Kind: MessageOutgoing, Removed: true, Text: "You took this message back", Time: "12:06"},
+		{ID: 8, Text: "Read this first", Time: "12:07", Preview: &LinkPreview{Title: "How messages find their way", Host: "example.org", Link: "https://example.org/a",
+			Description: "A page that explains in four paragraphs what relays see and what they do not see, and why that is", Picture: landscape(300, 120)}},
+	}
+	l := NewMessageList(source)
+	l.uncovered[secret{5, 16}] = false
+	return l
+}
+
+// demoMedia has pictures, videos and files in all their states.
+func demoMedia() *messages {
+	return &messages{
+		{Attachment: &Attachment{Kind: AttachmentPicture, Pictures: []image.Image{landscape(90, 60), landscape(60, 90), landscape(60, 60), landscape(90, 90), landscape(30, 30), landscape(30, 30)}}, Time: "12:00"},
+		{Kind: MessageOutgoing, Text: "Two of them", Time: "12:01", Delivery: DeliverySent, Attachment: &Attachment{Kind: AttachmentPicture, Pictures: []image.Image{landscape(90, 60), landscape(60, 90)}}},
+		{Attachment: &Attachment{Kind: AttachmentVideo, Picture: landscape(160, 90), Duration: "0:42", Detail: "3.1 MB"}, Time: "12:02"},
+		{Kind: MessageOutgoing, Time: "12:03", Delivery: DeliveryPending, Attachment: &Attachment{Kind: AttachmentPicture, Picture: landscape(160, 90), Icon: "close", Progress: 0.4, Detail: "0.8 of 2.1 MB"}},
+		{Attachment: &Attachment{Name: "minutes of the last meeting.pdf", Detail: "0.8 of 2.1 MB", Icon: "close", Progress: 0.4}, Time: "12:04"},
+		{Kind: MessageOutgoing, Attachment: &Attachment{Name: "a.txt", Detail: "12 KB"}, Time: "12:05", Delivery: DeliveryDelivered},
+	}
+}
+
+func demoVoice() *messages {
+	return &messages{
+		{Attachment: &Attachment{Kind: AttachmentVoice, Icon: "pause", Loudness: loudness(80), Played: 0.4, Duration: "0:12 / 0:31", Speed: "1.5×"}, Time: "12:00"},
+		{Kind: MessageOutgoing, Attachment: &Attachment{Kind: AttachmentVoice, Loudness: loudness(300), Duration: "0:31"}, Time: "12:01", Delivery: DeliveryDelivered},
+		{Attachment: &Attachment{Kind: AttachmentVoice, Icon: "close", Waiting: true, Loudness: loudness(30), Duration: "0:05", Detail: "40 KB"}, Time: "12:02"},
+		{Kind: MessageOutgoing, Attachment: &Attachment{Kind: AttachmentVoice, Duration: "0:02"}, Text: "Listen", Time: "12:03", Delivery: DeliveryFailed},
+	}
+}
+
+// demoScripts has what is written in other scripts, and what tries to harm.
+func demoScripts() *messages {
+	hebrew := &AvatarView{Name: "שרה 2 (עבודה)", ID: id("h")}
+	return &messages{
+		{Text: "שלום, מה שלומך? ראיתי 3 קבצים (photo.jpg) ב-12:30.", Time: "12:00", Author: hebrew},
+		{Text: "The word שלום עולם means hello world, and 42 אחת 43 שתיים.", Time: "12:01", Author: hebrew},
+		{Kind: MessageOutgoing, Text: "Open report\u202efdp.exe now", Time: "12:02", Delivery: DeliverySent},
+		{Text: "Z\u0300\u0301\u0302\u0303\u0304\u0305\u0306\u0307\u0308\u0309\u030a\u030b\u030c\u0310a\u0334\u0335\u0336\u0337\u0338\u0321lgo", Time: "12:03", Author: &AvatarView{Name: "A\u202egnp.exe", ID: id("x")}},
+		{Text: "سلام، هذا نص (تجربة) 123 hello. नमस्ते दुनिया, สวัสดีชาวโลก, გამარჯობა", Time: "12:04"},
+		{Text: "Привет, мир. Γειά σου κόσμε. Xin chào thế giới", Time: "12:04"},
+		{Kind: MessageOutgoing, Text: "מודגש ורגיל וקישור https://example.org סוף", Spans: []Span{{Start: 0, End: 10, Bold: true}, {Start: 35, End: 54, Link: "https://example.org"}}, Time: "12:05", Delivery: DeliverySent},
+		{Text: "😀👍🏽👩‍👩‍👧🇩🇪🥰🫡1️⃣❤️ and words", Time: "12:06"},
+		{Text: "🥹🇫🇷", Time: "12:07"},
+	}
+}
+
+// album is the source of a viewer; what is missing in it cannot be loaded.
+type album []image.Image
+
+func (a album) Len() int                   { return len(a) }
+func (a album) Title(int) (string, string) { return "Bob", "Today, 12:04" }
+
+func (a album) Load(i int, done func(image.Image, string)) {
+	if a[i] == nil {
+		done(nil, "The file is gone.")
+		return
+	}
+	done(a[i], "")
 }

@@ -89,19 +89,19 @@ func (l *Label) lay(width float32) *textLayout {
 
 // CreateRenderer implements fyne.Widget.
 func (l *Label) CreateRenderer() fyne.WidgetRenderer {
-	r := &labelRenderer{label: l}
+	r := &labelRenderer{label: l, painter: newPainter()}
 	r.Layout(l.Size())
 	return r
 }
 
 type labelRenderer struct {
-	label   *Label
-	texts   []*canvas.Text
-	objects []fyne.CanvasObject
+	painter
+
+	label *Label
 }
 
 func (r *labelRenderer) Destroy()                     {}
-func (r *labelRenderer) Objects() []fyne.CanvasObject { return r.objects }
+func (r *labelRenderer) Objects() []fyne.CanvasObject { return r.box.Objects }
 
 func (r *labelRenderer) Refresh() {
 	r.label.cached = textLayout{}
@@ -124,8 +124,7 @@ func (r *labelRenderer) Layout(size fyne.Size) {
 	l := r.label
 	lay := l.lay(size.Width)
 	h := lineHeight(l.TextSize)
-	n := 0
-	r.objects = r.objects[:0]
+	r.begin()
 	for i, line := range lay.lines {
 		x := float32(0)
 		switch {
@@ -135,20 +134,11 @@ func (r *labelRenderer) Layout(size fyne.Size) {
 			x = size.Width - line.width
 		}
 		for _, f := range line.fragments {
-			if n == len(r.texts) {
-				r.texts = append(r.texts, newText(l.TextSize, false))
-			}
-			t := r.texts[n]
-			n++
 			name := l.Color
 			if f.span >= 0 && lay.spans[f.span].Color != "" {
 				name = lay.spans[f.span].Color
 			}
-			t.TextSize, t.TextStyle = l.TextSize, f.style
-			setText(t, f.drawn(), name)
-			own := t.MinSize().Height // see painter.text
-			place(t, x+f.x, float32(i)*h+(h-own)/2, f.width, own)
-			r.objects = append(r.objects, t)
+			r.fragment(&f, l.TextSize, theme.Color(name), x, float32(i)*h, h)
 		}
 	}
 }

@@ -47,10 +47,14 @@ func (d Delivery) icon() string {
 
 // Message is what one row of a MessageList shows.
 type Message struct {
+	// ID tells messages apart while rows come and go. It is needed for choosing several messages and for uncovering secrets.
+	ID   int64
 	Kind MessageKind
 	Text string
 	// Spans style parts of the text. Their links are never opened by the list.
 	Spans []Span
+	// Found are the parts of the text that a search found, as start and end in bytes; they are coloured.
+	Found [][2]int
 
 	At   time.Time // only for telling which messages belong together
 	Time string    // as shown in the bubble, such as "12:04"
@@ -60,12 +64,15 @@ type Message struct {
 	// Author is set in groups only: it is shown once for the messages that belong together, with its avatar.
 	Author *AvatarView
 
+	Forwarded  bool
 	Quote      *Quote
 	Attachment *Attachment
+	Preview    *LinkPreview
 	Reactions  []Reaction
 
 	Delivery Delivery
 	Edited   bool
+	Live     bool   // its author is still typing it
 	Expires  string // how long it stays, such as "1 week"; empty for ever
 	Removed  bool   // the text says that the message was taken back
 }
@@ -73,17 +80,54 @@ type Message struct {
 // Quote is the message that a message answers.
 type Quote struct {
 	Author, Text string
+	Icon         string      // of what it holds beside text, such as "image", "video", "mic" or "file"; empty for nothing
+	Picture      image.Image // its small preview, or nil
 }
 
-// Attachment is a picture or a file of a message.
+// AttachmentKind says what an attachment is.
+type AttachmentKind int
+
+const (
+	AttachmentFile    AttachmentKind = iota // a name and a size, or a picture where Picture is set
+	AttachmentPicture                       // one picture or several
+	AttachmentVideo                         // a still of it with a mark to play it
+	AttachmentVoice                         // a curve of its loudness that can be played
+)
+
+// Attachment is what a message carries beside its text. How far a transfer is stands in Progress; what a tap does is told by
+// Icon: "download", "close" while something runs, "play", "pause", or nothing.
 type Attachment struct {
-	// Picture is a thumbnail; nil shows the attachment as a file. Make it no larger than it is shown: the toolkit keeps all of it
-	// in memory.
+	Kind AttachmentKind
+	// Picture is a thumbnail of a picture or a video. Make it no larger than it is shown: the toolkit keeps all of it in memory.
 	Picture image.Image
-	// Icon is shown for a file; it tells what a tap does, for example "download", "close" while it runs, "file" afterwards.
-	Icon         string
-	Name, Detail string  // such as "report.pdf" and "1.2 of 3.4 MB"
-	Progress     float32 // above 0 and below 1: a bar is shown
+	// Pictures are several thumbnails that are shown as a grid instead of Picture.
+	Pictures []image.Image
+	// Width and Height are how large the picture is, in any unit, when that differs from the thumbnail: room is kept for it.
+	Width, Height int
+	Icon          string
+	Name, Detail  string  // such as "report.pdf" and "1.2 of 3.4 MB"
+	Duration      string  // of a video or a voice message, such as "0:42"
+	Progress      float32 // above 0 and below 1: how far the transfer is
+	Waiting       bool    // the transfer has begun and nothing has moved yet
+
+	// Of a voice message: its loudness over time, 0 to 255, in any number of steps; how much of it was played, 0 to 1; and how fast,
+	// such as "1×", empty while it cannot be changed.
+	Loudness []byte
+	Played   float32
+	Speed    string
+}
+
+// isPicture reports whether the attachment is shown as a picture.
+func (a *Attachment) isPicture() bool {
+	return a.Kind == AttachmentPicture || a.Kind == AttachmentVideo || a.Kind == AttachmentFile && a.Picture != nil
+}
+
+// LinkPreview is a card about a page that a message links to. Nothing of it is fetched by the list.
+type LinkPreview struct {
+	Title, Description string
+	Host               string      // as shown, such as "example.org"
+	Link               string      // handed to OnLink
+	Picture            image.Image // or nil
 }
 
 // Reaction is an emoji under a message.
@@ -115,12 +159,12 @@ func joins(a, b *Message) bool {
 
 // bubbleColors are the colours that depend on whose message it is.
 type bubbleColors struct {
-	ground, secondary, quote fyne.ThemeColorName
+	ground, secondary, quote, wave fyne.ThemeColorName
 }
 
 func colorsFor(kind MessageKind) bubbleColors {
 	if kind == MessageOutgoing {
-		return bubbleColors{theme.ColorOwnBubble, theme.ColorOwnSecondary, theme.ColorOwnQuote}
+		return bubbleColors{theme.ColorOwnBubble, theme.ColorOwnSecondary, theme.ColorOwnQuote, theme.ColorOwnSecondary}
 	}
-	return bubbleColors{theme.ColorBubble, theme.ColorSecondary, theme.ColorQuote}
+	return bubbleColors{theme.ColorBubble, theme.ColorSecondary, theme.ColorQuote, theme.ColorTrack}
 }

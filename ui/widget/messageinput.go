@@ -3,6 +3,8 @@ package widget
 import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/driver/desktop"
+
+	"github.com/sotto-chat/sotto/ui/theme"
 )
 
 // selection is the part of one message that is selected, in bytes of its text. It runs from where the pointer went down to where
@@ -62,10 +64,14 @@ func (l *MessageList) MouseDown(ev *desktop.MouseEvent) {
 		l.scrollToFraction(l.bar.fractionAt(ev.Position.Y))
 		return
 	}
+	l.sel.start = ev.Position
+	if l.buttons.buttonAt(ev.Position) >= 0 {
+		return
+	}
 	l.ClearSelection()
 	i, hit, at := l.hitAt(ev.Position)
 	l.sel.start = ev.Position
-	if hit.kind == hitText {
+	if hit.kind == hitText && !l.choosing {
 		offset := l.rows[i].offsetAt(at)
 		l.sel = selection{row: i, from: offset, to: offset, start: ev.Position}
 	}
@@ -83,7 +89,16 @@ func (l *MessageList) MouseUp(ev *desktop.MouseEvent) {
 		l.sel.dragging = false
 		return
 	}
-	if i, hit, at := l.hitAt(ev.Position); i >= 0 {
+	if n := l.buttons.buttonAt(ev.Position); n >= 0 {
+		l.hoverTapped(n)
+		return
+	}
+	i, hit, at := l.hitAt(ev.Position)
+	switch {
+	case i < 0:
+	case l.choosing:
+		l.choose(i, ev.Modifier&fyne.KeyModifierShift != 0)
+	default:
 		l.tapped(i, hit, at)
 	}
 }
@@ -98,15 +113,30 @@ func (l *MessageList) tapped(i int, hit hitBox, at fyne.Position) {
 	case hitText:
 		switch span := l.rows[i].spanAt(at); {
 		case span == nil:
-		case span.Secret:
-			call(l.OnSecret)
+		case span.Secret && l.uncover(i, span.Start):
 		case span.Link != "" && l.OnLink != nil:
 			l.OnLink(i, span.Link)
 		}
 	case hitQuote:
 		call(l.OnQuote)
+	case hitPicture:
+		if l.OnPicture != nil {
+			l.OnPicture(i, hit.index)
+			return
+		}
+		call(l.OnAttachment)
 	case hitAttachment:
 		call(l.OnAttachment)
+	case hitWave:
+		if l.OnSeek != nil {
+			l.OnSeek(i, (at.X-hit.x)/hit.w)
+		}
+	case hitSpeed:
+		call(l.OnSpeed)
+	case hitPreview:
+		if p := l.rows[i].message.Preview; p != nil && p.Link != "" && l.OnLink != nil {
+			l.OnLink(i, p.Link)
+		}
 	case hitReaction:
 		if l.OnReaction != nil {
 			l.OnReaction(i, hit.index)
@@ -116,6 +146,23 @@ func (l *MessageList) tapped(i int, hit hitBox, at fyne.Position) {
 	case hitAuthor:
 		call(l.OnAuthor)
 	}
+}
+
+// secret is a covered part of a message.
+type secret struct {
+	message int64
+	start   int
+}
+
+// uncover shows a secret. It reports false if it is shown already.
+func (l *MessageList) uncover(i, start int) bool {
+	key := secret{l.rows[i].message.ID, start}
+	if l.uncovered[key] {
+		return false
+	}
+	l.uncovered[key] = true
+	l.redraw(i)
+	return true
 }
 
 // Dragged implements fyne.Draggable: it moves the scroll bar or selects text.
@@ -148,7 +195,7 @@ func (l *MessageList) DragEnd() {
 // DoubleTapped implements fyne.DoubleTappable: it selects the word.
 func (l *MessageList) DoubleTapped(ev *fyne.PointEvent) {
 	i, hit, at := l.hitAt(ev.Position)
-	if hit.kind != hitText {
+	if hit.kind != hitText || l.choosing {
 		return
 	}
 	old := l.sel.row
@@ -180,22 +227,54 @@ func (l *MessageList) MouseIn(ev *desktop.MouseEvent) { l.MouseMoved(ev) }
 
 // MouseMoved implements desktop.Hoverable.
 func (l *MessageList) MouseMoved(ev *desktop.MouseEvent) {
+	touched()
 	if active := l.bar.hit(ev.Position); active != l.bar.active || !l.bar.inside {
 		l.bar.active, l.bar.inside = active, true
 		l.placeBar()
 	}
+	if n := l.buttons.buttonAt(ev.Position); n >= 0 {
+		l.linked, l.inText = true, false
+		l.hoverButton(n)
+		return
+	}
+	l.hoverButton(-1)
 	i, hit, at := l.hitAt(ev.Position)
-	if hit.kind == hitNothing {
+	if hit.kind == hitNothing && !l.besideBubble(i, at) {
 		i = -1
 	}
-	l.inText = hit.kind == hitText
-	l.linked = hit.kind > hitText
+	l.inText = hit.kind == hitText && !l.choosing
+	l.linked = hit.kind > hitText || l.choosing && i >= 0
+	var target string
 	if l.inText {
-		if s := l.rows[i].spanAt(at); s != nil && (s.Link != "" || s.Secret) {
-			l.linked = true
+		if s := l.rows[i].spanAt(at); s != nil && (s.Link != "" || s.Secret && !l.uncovered[secret{l.rows[i].message.ID, s.Start}]) {
+			l.linked, target = true, s.Link
 		}
+	} else if hit.kind == hitPreview && l.rows[i].message.Preview != nil {
+		target = l.rows[i].message.Preview.Link
 	}
+	l.showTarget(target, ev.Position)
 	l.setHovered(i)
+}
+
+// besideBubble reports whether a position is at the height of a bubble, where its buttons are.
+func (l *MessageList) besideBubble(i int, at fyne.Position) bool {
+	r, ok := l.rows[i]
+	return ok && at.Y >= r.bubble.y && at.Y < r.bubble.y+r.bubble.h && r.message.Kind != MessageService
+}
+
+// showTarget shows where a link leads to, whatever its text says.
+func (l *MessageList) showTarget(link string, at fyne.Position) {
+	const long = 90 // characters
+	if r := []rune(link[:min(len(link), 8*long)]); len(r) > long {
+		link = string(r[:long]) + "…"
+	}
+	if link == l.hint.text {
+		return
+	}
+	l.hint.hide()
+	l.hint.text = link
+	l.hint.at, l.hint.size = at.AddXY(-1, -lineHeight(theme.TextBody)/2), fyne.NewSize(2, lineHeight(theme.TextBody))
+	l.hint.show()
 }
 
 // MouseOut implements desktop.Hoverable.
@@ -203,6 +282,8 @@ func (l *MessageList) MouseOut() {
 	l.linked, l.inText = false, false
 	l.bar.active, l.bar.inside = false, false
 	l.placeBar()
+	l.hoverButton(-1)
+	l.showTarget("", fyne.Position{})
 	l.setHovered(-1)
 }
 
@@ -211,6 +292,7 @@ func (l *MessageList) setHovered(i int) {
 		return
 	}
 	l.hovered = i
+	l.placeHoverBar()
 	if l.OnHover != nil {
 		pos, size, ok := l.BubbleBox(i)
 		if !ok {
@@ -233,7 +315,10 @@ func (l *MessageList) Cursor() desktop.Cursor {
 }
 
 // Scrolled implements fyne.Scrollable.
-func (l *MessageList) Scrolled(ev *fyne.ScrollEvent) { l.ScrollBy(ev.Scrolled.DY) }
+func (l *MessageList) Scrolled(ev *fyne.ScrollEvent) {
+	touched()
+	l.ScrollBy(ev.Scrolled.DY)
+}
 
 // FocusGained implements fyne.Focusable.
 func (l *MessageList) FocusGained() {
@@ -259,6 +344,7 @@ func (l *MessageList) TypedRune(r rune) {
 
 // TypedKey implements fyne.Focusable. Up and Down walk through the messages, Enter opens the menu of one.
 func (l *MessageList) TypedKey(ev *fyne.KeyEvent) {
+	touched()
 	switch ev.Name {
 	case fyne.KeyUp:
 		l.step(-1)
@@ -266,7 +352,13 @@ func (l *MessageList) TypedKey(ev *fyne.KeyEvent) {
 		l.step(1)
 	case fyne.KeyPageUp:
 		l.ScrollBy(l.Size().Height - keyStep)
-	case fyne.KeyPageDown, fyne.KeySpace:
+	case fyne.KeySpace:
+		if l.choosing {
+			l.choose(l.current, false)
+			return
+		}
+		l.ScrollBy(keyStep - l.Size().Height)
+	case fyne.KeyPageDown:
 		l.ScrollBy(keyStep - l.Size().Height)
 	case fyne.KeyHome:
 		l.atEnd, l.top, l.y = false, 0, listEdge
@@ -274,8 +366,16 @@ func (l *MessageList) TypedKey(ev *fyne.KeyEvent) {
 	case fyne.KeyEnd:
 		l.ScrollToEnd()
 	case fyne.KeyReturn, fyne.KeyEnter:
+		if l.choosing {
+			l.choose(l.current, false)
+			return
+		}
 		l.menuAtCurrent()
 	case fyne.KeyEscape:
+		if l.choosing {
+			l.SetChoosing(false)
+			return
+		}
 		l.ClearSelection()
 		if l.OnEscape != nil {
 			l.OnEscape()
@@ -321,6 +421,10 @@ func (l *MessageList) menuAtCurrent() {
 
 // TypedShortcut implements fyne.Shortcutable: it copies the selection, or the message that has the keyboard.
 func (l *MessageList) TypedShortcut(s fyne.Shortcut) {
+	if _, ok := s.(*fyne.ShortcutSelectAll); ok && l.choosing {
+		l.chooseRange(0, l.length-1)
+		return
+	}
 	if _, ok := s.(*fyne.ShortcutCopy); !ok {
 		forwardShortcut(canvasOf(l), s)
 		return

@@ -34,13 +34,25 @@ type MessageList struct {
 	// leaves.
 	OnHover      func(i int, pos fyne.Position, size fyne.Size)
 	OnQuote      func(i int) // the quoted text was tapped
-	OnAttachment func(i int) // the picture or the file was tapped
+	OnAttachment func(i int) // the picture, the file or the button of a voice message was tapped
+	OnPicture    func(i, picture int)
+	OnSeek       func(i int, part float32) // the curve of a voice message was tapped, at a part of it from 0 to 1
+	OnSpeed      func(i int)               // the speed of a voice message was tapped
 	OnReaction   func(i, reaction int)
 	OnAuthor     func(i int)
 	OnRetry      func(i int)
-	OnSecret     func(i int) // covered text was tapped
+	// OnReply and OnReact are called by the buttons that appear beside the message under the pointer, together with one for OnMenu;
+	// at is a position on the canvas. A message of the service has no buttons.
+	OnReply func(i int)
+	OnReact func(i int, at fyne.Position)
+	// OnChosen is called when other messages are chosen, or none, while several are being chosen; see SetChoosing.
+	OnChosen func()
 	// OnOlder is called when the reader comes near the first row, once until InsertedAtStart or Reset.
 	OnOlder func()
+	// OnNewer is called when the reader comes near the last row while there is more than the source has, once until InsertedAtEnd
+	// or Reset, and OnNewest when the newest message is asked for then; see SetMore.
+	OnNewer  func()
+	OnNewest func()
 	// OnVisible is called after the visible rows may have changed.
 	OnVisible func()
 	// OnTyped is called with characters that are typed while the list has the keyboard, for handing them to the composer.
@@ -60,11 +72,20 @@ type MessageList struct {
 	last    int // the last visible row
 	unseen  int // messages that came while the end was out of sight
 	older   bool
+	more    bool // the last row is not the newest message
+	newer   bool
 	focused bool
 	hovered int
 	pressed bool // on the scroll bar
 	linked  bool // the pointer is on something that can be tapped
 	inText  bool
+
+	choosing bool
+	chosen   map[int64]bool // by Message.ID
+	// The secrets that are shown, the buttons beside the message under the pointer, and the tooltip of a button or a link.
+	uncovered map[secret]bool
+	buttons   *hoverBar
+	hint      tooltip
 
 	current int // the row that has the keyboard, or -1
 	marked  int // the row that was jumped to, or -1
@@ -92,17 +113,21 @@ var (
 // NewMessageList returns a list that shows the end of the source.
 func NewMessageList(source MessageSource) *MessageList {
 	l := &MessageList{
-		source:  source,
-		length:  source.Len(),
-		rows:    make(map[int]*messageRow),
-		content: container.NewWithoutLayout(),
-		atEnd:   true,
-		current: -1,
-		marked:  -1,
-		hovered: -1,
-		last:    -1,
-		sel:     selection{row: -1},
+		source:    source,
+		length:    source.Len(),
+		rows:      make(map[int]*messageRow),
+		content:   container.NewWithoutLayout(),
+		atEnd:     true,
+		current:   -1,
+		marked:    -1,
+		hovered:   -1,
+		last:      -1,
+		sel:       selection{row: -1},
+		chosen:    make(map[int64]bool),
+		uncovered: make(map[secret]bool),
+		buttons:   newHoverBar(),
 	}
+	l.hint.owner = l
 	l.clip = container.NewClip(l.content)
 	l.jump = newJumpButton(func() { l.ScrollToEnd() })
 	l.jump.Hide()
@@ -113,6 +138,8 @@ func NewMessageList(source MessageSource) *MessageList {
 // SetSource shows another conversation, at its end.
 func (l *MessageList) SetSource(source MessageSource) {
 	l.source = source
+	l.choosing = false
+	clear(l.chosen)
 	l.Reset()
 }
 
@@ -121,8 +148,10 @@ func (l *MessageList) Reset() {
 	l.length = l.source.Len()
 	l.dropRows()
 	l.atEnd, l.top, l.y = true, 0, 0
-	l.unseen, l.older = 0, false
+	l.unseen, l.older, l.newer, l.more = 0, false, false, false
 	l.current, l.marked, l.sel = -1, -1, selection{row: -1}
+	clear(l.uncovered)
+	l.forgetMissing()
 	l.setHovered(-1)
 	l.relayout()
 }
@@ -136,13 +165,22 @@ func (l *MessageList) InsertedAtEnd(n int) {
 	old := l.length
 	l.length += n
 	l.dropRow(old - 1) // its group may go on now
-	if !l.atEnd {
+	if l.more {
+		l.atEnd, l.newer = false, false
+	} else if !l.atEnd {
 		for i := old; i < l.length && l.unseen < 1000; i++ {
 			if l.source.At(i).Kind == MessageIncoming {
 				l.unseen++
 			}
 		}
 	}
+	l.relayout()
+}
+
+// SetMore tells whether there are newer messages than the source has, as after a jump to an old one: then the list does not stay
+// at its end, and asks for them with OnNewer and OnNewest. Reset sets it to false.
+func (l *MessageList) SetMore(more bool) {
+	l.more, l.newer = more, false
 	l.relayout()
 }
 
@@ -178,6 +216,8 @@ func (l *MessageList) Removed(i int) {
 	}
 	l.shift(i+1, -1)
 	l.dropRow(i)
+	l.forgetMissing()
+	l.setHovered(-1)
 	l.relayout()
 }
 
@@ -204,6 +244,10 @@ func (l *MessageList) shift(from, n int) {
 
 // ScrollToEnd shows the newest message.
 func (l *MessageList) ScrollToEnd() {
+	if l.more && l.OnNewest != nil {
+		l.OnNewest()
+		return
+	}
 	l.atEnd = true
 	l.relayout()
 }
@@ -229,6 +273,14 @@ func (l *MessageList) setMarked(i int) {
 
 // AtEnd reports whether the newest message is in sight.
 func (l *MessageList) AtEnd() bool { return l.atEnd }
+
+// Current returns the row that has the keyboard, or -1, for key combinations that do something with one message.
+func (l *MessageList) Current() int {
+	if !l.focused || l.current >= l.length {
+		return -1
+	}
+	return l.current
+}
 
 // VisibleRows returns the first and the last row that are on screen, or 0, -1.
 func (l *MessageList) VisibleRows() (first, last int) {
@@ -275,6 +327,8 @@ func (l *MessageList) state(i int, m *Message) rowState {
 	if i == l.sel.row {
 		s.selFrom, s.selTo = l.sel.bounds()
 	}
+	s.choosing = l.choosing
+	s.chosen = l.choosing && l.chosen[m.ID]
 	return s
 }
 
@@ -296,6 +350,7 @@ func (l *MessageList) row(i int) *messageRow {
 
 func (l *MessageList) drawRow(i int, r *messageRow) {
 	m := l.source.At(i)
+	r.uncovered = func(start int) bool { return l.uncovered[secret{m.ID, start}] }
 	r.draw(m, l.state(i, &m), l.Size().Width)
 }
 
@@ -333,10 +388,15 @@ func (l *MessageList) relayout() {
 	}
 	l.placeJump(size)
 	l.placeBar()
+	l.placeHoverBar()
 	if l.OnVisible != nil {
 		l.OnVisible()
 	}
 	l.askOlder()
+	if l.more && !l.newer && l.OnNewer != nil && l.last >= l.length-nearTop {
+		l.newer = true
+		l.OnNewer()
+	}
 }
 
 // fill decides which rows are visible and places them.
@@ -423,7 +483,7 @@ func (l *MessageList) placeJump(size fyne.Size) {
 			below = r.box.Position().Y + r.height - size.Height + listEdge
 		}
 	}
-	l.jump.Hidden = below < jumpAfter && l.unseen == 0
+	l.jump.Hidden = below < jumpAfter && l.unseen == 0 && !l.more
 	if l.jump.Hidden && l.jump.focused { // the keyboard would be lost with it
 		l.takeFocus()
 	}
@@ -478,7 +538,7 @@ func (r *messageListRenderer) Destroy()           {}
 func (r *messageListRenderer) MinSize() fyne.Size { return fyne.NewSize(200, 120) }
 
 func (r *messageListRenderer) Objects() []fyne.CanvasObject {
-	return []fyne.CanvasObject{r.list.clip, r.list.bar.rect, r.list.jump}
+	return []fyne.CanvasObject{r.list.clip, r.list.buttons.box, r.list.bar.rect, r.list.jump}
 }
 
 func (r *messageListRenderer) Layout(size fyne.Size) {

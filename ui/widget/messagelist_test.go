@@ -356,14 +356,14 @@ func TestSelection(t *testing.T) {
 func TestTaps(t *testing.T) {
 	source := messages{
 		{Text: "look at example.org now", Spans: []Span{{Start: 8, End: 19, Link: "https://example.org"}, {Start: 20, End: 23, Secret: true}},
-			Quote: &Quote{"Alice", "what?"}, Reactions: []Reaction{{"👍", 2, false}, {"🎉", 1, true}}},
+			Quote: &Quote{Author: "Alice", Text: "what?"}, Reactions: []Reaction{{"👍", 2, false}, {"🎉", 1, true}}},
 		{Kind: MessageOutgoing, Text: "no", Delivery: DeliveryFailed, Attachment: &Attachment{Name: "a.txt"}},
 	}
 	l, _ := newTestList(t, &source)
 	var got []string
 	note := func(what string) func(int) { return func(i int) { got = append(got, fmt.Sprint(what, i)) } }
 	l.OnLink = func(i int, link string) { got = append(got, fmt.Sprint(link, i)) }
-	l.OnSecret, l.OnQuote, l.OnAttachment, l.OnRetry = note("secret"), note("quote"), note("attachment"), note("retry")
+	l.OnQuote, l.OnAttachment, l.OnRetry = note("quote"), note("attachment"), note("retry")
 	l.OnReaction = func(i, r int) { got = append(got, fmt.Sprint("reaction", i, r)) }
 	l.OnMenu = func(i int, _ fyne.Position) { got = append(got, fmt.Sprint("menu", i)) }
 	tap := func(p fyne.Position) {
@@ -381,13 +381,16 @@ func TestTaps(t *testing.T) {
 	}
 	tap(textPoint(t, l, 0, 12))
 	tap(textPoint(t, l, 0, 21))
+	if !l.uncovered[secret{0, 20}] {
+		t.Error("the secret is still covered")
+	}
 	tap(textPoint(t, l, 0, 2)) // plain text
 	tap(middle(0, hitQuote, 0))
 	tap(middle(0, hitReaction, 1))
 	tap(middle(1, hitAttachment, 0))
 	tap(middle(1, hitRetry, 0))
 	l.TappedSecondary(&fyne.PointEvent{Position: textPoint(t, l, 1, 1)})
-	want := "[https://example.org0 secret0 quote0 reaction0 1 attachment1 retry1 menu1]"
+	want := "[https://example.org0 quote0 reaction0 1 attachment1 retry1 menu1]"
 	if fmt.Sprint(got) != want {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
@@ -468,7 +471,7 @@ func TestHostileMessages(t *testing.T) {
 		{Text: strings.Repeat("é\u0301\u0301", 20_000)},
 		{Text: "\xff\xfe\x00 broken \xc3", Spans: []Span{{Start: 1, End: 3, Bold: true}, {Start: -5, End: 900, Link: "x"}, {Start: 2, End: 1}}},
 		{Text: "שלום \u202e\u2066 abc (עולם) 123 \u200f"},
-		{Text: strings.Repeat("👩‍👩‍👧", 3), Quote: &Quote{strings.Repeat("a", 10_000), strings.Repeat("b ", 10_000)}},
+		{Text: strings.Repeat("👩‍👩‍👧", 3), Quote: &Quote{Author: strings.Repeat("a", 10_000), Text: strings.Repeat("b ", 10_000)}},
 		{Attachment: &Attachment{Picture: landscape(1, 3000), Name: strings.Repeat("n", 9000), Progress: 0.5}},
 		{Attachment: &Attachment{Picture: landscape(0, 0)}, Reactions: make([]Reaction, 50)},
 		{},

@@ -7,6 +7,7 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 
+	"github.com/sotto-chat/sotto/assets/emoji"
 	"github.com/sotto-chat/sotto/ui/theme"
 )
 
@@ -20,15 +21,19 @@ type painter struct {
 	icons    []*glyph
 	pictures []*canvas.Image
 	avatars  []*Avatar
+	arcs     []*canvas.Arc
+	emojis   []*emojiRun
 
-	nText, nRect, nIcon, nPicture, nAvatar int
+	nText, nRect, nIcon, nPicture, nAvatar, nArc, nEmoji int
+
+	uncovered func(start int) bool // whether the secret that starts at a byte of the text is shown; nil covers all
 }
 
 func newPainter() painter { return painter{box: &fyne.Container{}} }
 
 // begin forgets what was drawn.
 func (p *painter) begin() {
-	p.nText, p.nRect, p.nIcon, p.nPicture, p.nAvatar = 0, 0, 0, 0, 0
+	p.nText, p.nRect, p.nIcon, p.nPicture, p.nAvatar, p.nArc, p.nEmoji = 0, 0, 0, 0, 0, 0, 0
 	clear(p.box.Objects)
 	p.box.Objects = p.box.Objects[:0]
 }
@@ -49,14 +54,56 @@ func (p *painter) add(o fyne.CanvasObject, x, y, w, h float32) {
 
 // text draws a line of text, centred vertically in the height.
 func (p *painter) text(s string, size float32, style fyne.TextStyle, ink color.Color, x, y, w, h float32) {
+	if n, font := theme.FontRun(s, style.Bold); n == len(s) && !hasRTL(s) {
+		if from, _ := emoji.Next(s); from == len(s) {
+			p.words(s, font, size, style, ink, x, y, w, h)
+			return
+		}
+	}
+	l := layoutText(s, nil, size, style, 0)
+	for _, line := range l.lines[:min(1, len(l.lines))] {
+		for i := range line.fragments {
+			p.fragment(&line.fragments[i], size, ink, x, y, h)
+		}
+	}
+}
+
+// fragment draws a part of a line that begins at x.
+func (p *painter) fragment(f *fragment, size float32, ink color.Color, x, y, h float32) {
+	if !f.emoji {
+		p.words(f.drawn(), f.font, size, f.style, ink, x+f.x, y, f.width, h)
+		return
+	}
+	e := next(&p.emojis, &p.nEmoji, newEmojiRun)
+	side := emojiSide(size)
+	p.add(e.Raster, x+f.x, y+(h-side)/2, f.width, side)
+	if e.text != f.text {
+		e.text = f.text
+		e.Refresh()
+	}
+}
+
+// emoji draws an emoji in the middle of a box, beside text of the given size.
+func (p *painter) emoji(s string, size, x, y, w, h float32) {
+	tw := measureText(s, size, fyne.TextStyle{})
+	p.text(s, size, fyne.TextStyle{}, theme.Color(theme.ColorText), x+(w-tw)/2, y, tw, h)
+}
+
+// words draws a text of one direction in one font; nil is the theme's own.
+func (p *painter) words(s string, font fyne.Resource, size float32, style fyne.TextStyle, ink color.Color, x, y, w, h float32) {
 	t := next(&p.texts, &p.nText, func() *canvas.Text { return &canvas.Text{} })
-	if t.Text != s || t.TextSize != size || t.TextStyle != style || t.Color != ink {
-		t.Text, t.TextSize, t.TextStyle, t.Color = s, size, style, ink
+	if t.Text != s || t.TextSize != size || t.TextStyle != style || t.Color != ink || t.FontSource != font {
+		t.Text, t.TextSize, t.TextStyle, t.Color, t.FontSource = s, size, style, ink, font
 		t.Refresh()
 	}
 	// At its own height: the toolkit draws the line under a link at the wrong place in a higher one.
-	own := fyne.MeasureText(s, size, style).Height
-	p.add(t, x, y+(h-own)/2, w, own)
+	own, baseline := measureRun(s, size, style, font)
+	top := y + (h-own.Height)/2
+	if font != nil { // on the baseline of the theme's font
+		usual, base := measureRun("x", size, fyne.TextStyle{}, nil)
+		top = y + (h-usual.Height)/2 + base - baseline
+	}
+	p.add(t, x, top, w, own.Height)
 }
 
 // rect draws a rectangle with rounded corners and returns it for further settings, followed by Refresh.
@@ -76,14 +123,23 @@ func (p *painter) icon(name string, ink fyne.ThemeColorName, x, y, side float32)
 	g.set(name, ink)
 }
 
-func (p *painter) picture(img image.Image, radius, x, y, w, h float32) {
-	i := next(&p.pictures, &p.nPicture, func() *canvas.Image { return &canvas.Image{} })
-	i.CornerRadius = radius
+// cover draws a picture that fills the box and is cut where it does not fit.
+func (p *painter) cover(img image.Image, radius, x, y, w, h float32) {
+	i := next(&p.pictures, &p.nPicture, func() *canvas.Image { return &canvas.Image{FillMode: canvas.ImageFillCover} })
 	p.add(i, x, y, w, h)
-	if i.Image != img {
-		i.Image = img
+	if i.Image != img || i.CornerRadius != radius {
+		i.Image, i.CornerRadius = img, radius
 		i.Refresh()
 	}
+}
+
+// arc draws a part of a ring around a point, in degrees from the top.
+func (p *painter) arc(ink color.Color, degrees, cx, cy, side float32) {
+	const thickness = 3
+	a := next(&p.arcs, &p.nArc, func() *canvas.Arc { return &canvas.Arc{} })
+	p.add(a, cx-side/2, cy-side/2, side, side)
+	a.FillColor, a.EndAngle, a.CutoutRatio, a.CornerRadius = ink, degrees, 1-2*thickness/side, thickness/2
+	a.Refresh()
 }
 
 func (p *painter) avatar(view AvatarView, size, x, y float32) {
@@ -105,16 +161,18 @@ func (p *painter) layout(l *textLayout, ink, linkInk fyne.ThemeColorName, x, y, 
 			name := ink
 			if f.span >= 0 {
 				switch s := l.spans[f.span]; {
-				case s.Secret:
+				case s.Secret && (p.uncovered == nil || !p.uncovered(s.Start)):
 					p.rect(theme.Color(theme.ColorSecondary), 3, left+f.x, y+float32(i)*h+2, f.width, h-4)
 					continue
+				case s.Lies:
+					name = theme.ColorWarning
 				case s.Link != "":
 					name = linkInk
 				case s.Color != "":
 					name = s.Color
 				}
 			}
-			p.text(f.drawn(), l.size, f.style, theme.Color(name), left+f.x, y+float32(i)*h, f.width, h)
+			p.fragment(&f, l.size, theme.Color(name), left, y+float32(i)*h, h)
 		}
 	}
 }

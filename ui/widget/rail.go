@@ -54,6 +54,7 @@ type Rail struct {
 	profiles []*railAvatar
 	selected int
 	state    NetworkState
+	amount   *Label // below the shield
 
 	add, network, settings *IconButton
 }
@@ -74,6 +75,8 @@ func NewRail() *Rail {
 	r.add.dashed, r.add.side = true, AvatarMedium
 	r.network = NewIconButton("shield-off", lang.L("Network"), call(&r.OnNetwork))
 	r.settings = NewIconButton("settings", lang.L("Settings"), call(&r.OnSettings))
+	r.amount = NewLabel("", theme.TextCaption)
+	r.amount.Alignment, r.amount.Color, r.amount.OneLine = fyne.TextAlignCenter, theme.ColorSecondary, true
 	r.network.side, r.settings.side = AvatarMedium, AvatarMedium
 	r.ExtendBaseWidget(r)
 	return r
@@ -104,6 +107,14 @@ func (r *Rail) SetNetwork(state NetworkState, text string) {
 	r.network.SetIcon(state.look())
 }
 
+// SetAmount shows below the shield how far connecting is, for example "45 %"; an empty text shows nothing.
+func (r *Rail) SetAmount(amount string) {
+	if r.amount.Text != amount {
+		r.amount.SetText(amount)
+		r.Refresh()
+	}
+}
+
 // CreateRenderer implements fyne.Widget.
 func (r *Rail) CreateRenderer() fyne.WidgetRenderer {
 	r.network.SetIcon(r.state.look())
@@ -128,7 +139,7 @@ func (r *railRenderer) Refresh() {
 	for _, p := range r.rail.profiles {
 		r.objects = append(r.objects, p)
 	}
-	r.objects = append(r.objects, r.rail.add, r.rail.network, r.rail.settings)
+	r.objects = append(r.objects, r.rail.add, r.rail.network, r.rail.settings, r.rail.amount)
 	r.Layout(r.rail.Size())
 	canvas.Refresh(r.rail)
 }
@@ -146,6 +157,7 @@ func (r *railRenderer) Layout(size fyne.Size) {
 	place(r.rail.add, x, min(y, max(top, foot-side)), side, side)
 	place(r.rail.network, x, foot, side, side)
 	place(r.rail.settings, x, foot+pitch, side, side)
+	place(r.rail.amount, 0, foot+side-8, size.Width, r.rail.amount.MinSize().Height)
 }
 
 // railAvatar is the avatar of a profile as a button.

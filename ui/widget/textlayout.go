@@ -10,7 +10,9 @@ import (
 
 	"fyne.io/fyne/v2"
 	"github.com/clipperhouse/uax29/v2/graphemes"
-	"golang.org/x/text/unicode/bidi"
+
+	"github.com/sotto-chat/sotto/assets/emoji"
+	"github.com/sotto-chat/sotto/ui/theme"
 )
 
 // Span gives a part of a text a style. Spans are sorted and do not overlap; offsets count bytes of the text.
@@ -19,10 +21,12 @@ type Span struct {
 	Bold, Italic, Mono, Strike bool
 	Secret                     bool                // covered until the reader asks for it
 	Link                       string              // what is handed to the link callback; empty for no link
+	Lies                       bool                // the text of the link reads like another address than the one it leads to
 	Color                      fyne.ThemeColorName // empty for the colour of the text
 }
 
-// Limits on the text of one message, so that no peer can make the window slow. Selecting and copying see the whole text.
+// Limits on the text of one message, so that no peer can make the window slow. What is cut off ends with dots; copying a message copies
+// all of it.
 const (
 	maxTextLines = 400
 	maxTextBytes = 64 << 10
@@ -36,7 +40,10 @@ type fragment struct {
 	x, width   float32
 	style      fyne.TextStyle
 	rtl        bool
-	span       int // index of its span, or -1
+	emoji      bool          // all of it is emoji
+	font       fyne.Resource // nil for the font of the theme
+	level      uint8         // of embedding, odd where it reads from the right
+	span       int           // index of its span, or -1
 }
 
 // textLine is one line of a laid out text. Fragments are in the order in which they stand, from the left.
@@ -64,18 +71,23 @@ type textBreaker struct {
 	base  fyne.TextStyle
 	width float32
 	lines []textLine
+
+	paragraphStart int
+	levels         []uint8 // of the bytes of the paragraph, or nil where all of it reads from the left
 }
 
 // layoutText breaks a text into lines of at most the given width: between words, inside words that are longer than a line,
 // and at line feeds. A width of 0 or less means no limit.
 func layoutText(text string, spans []Span, size float32, base fyne.TextStyle, width float32) textLayout {
-	if len(text) > maxTextBytes {
-		cut := maxTextBytes
-		for !utf8.RuneStart(text[cut]) {
-			cut--
+	cut := len(text) > maxTextBytes
+	if cut {
+		end := maxTextBytes
+		for !utf8.RuneStart(text[end]) {
+			end--
 		}
-		text = text[:cut]
+		text = text[:end]
 	}
+	text = harmless(text)
 	spans = validSpans(spans, len(text))
 	b := textBreaker{text: text, spans: spans, size: size, base: base, width: width}
 	for start := 0; start <= len(text) && len(b.lines) < maxTextLines; {
@@ -85,12 +97,31 @@ func layoutText(text string, spans []Span, size float32, base fyne.TextStyle, wi
 		}
 		b.paragraph(start, end)
 		start = end + 1
+		cut = cut || len(b.lines) == maxTextLines && (start <= len(text) || b.lines[maxTextLines-1].end < end)
+	}
+	if cut {
+		b.dots()
 	}
 	l := textLayout{text: text, spans: spans, size: size, lines: b.lines}
 	for _, line := range l.lines {
 		l.width = max(l.width, line.width)
 	}
 	return l
+}
+
+// dots ends the text with a line that tells that there is more.
+func (b *textBreaker) dots() {
+	const more = "…"
+	if len(b.lines) == maxTextLines {
+		b.lines = b.lines[:maxTextLines-1]
+	}
+	at := 0
+	if n := len(b.lines); n > 0 {
+		at = b.lines[n-1].end
+	}
+	w := measureText(more, b.size, b.base)
+	b.lines = append(b.lines, textLine{start: at, end: at, width: w,
+		fragments: []fragment{{start: at, end: at, shown: more, width: w, style: b.base, span: -1}}})
 }
 
 // validSpans drops spans that do not fit the text: they may come from a message that somebody else composed.
@@ -160,17 +191,21 @@ func (b *textBreaker) measure(start, end int) float32 {
 		return 0
 	}
 	if len(b.spans) == 0 {
-		return fyne.MeasureText(b.text[start:end], b.size, b.base).Width
+		return measureText(b.text[start:end], b.size, b.base)
 	}
 	var w float32
 	b.runs(start, end, func(start, end, span int) {
-		w += fyne.MeasureText(b.text[start:end], b.size, measureStyle(b.style(span))).Width
+		w += measureText(b.text[start:end], b.size, measureStyle(b.style(span)))
 	})
 	return w
 }
 
 func (b *textBreaker) paragraph(start, end int) {
 	rtl := readsFromRight(b.text[start:end])
+	b.paragraphStart, b.levels = start, nil
+	if hasRTL(b.text[start:end]) {
+		b.levels = bidiLevels(b.text[start:end], rtl)
+	}
 	lineStart, lineWidth := start, float32(0)
 	for pos := start; pos < end && len(b.lines) < maxTextLines; {
 		word, next := nextBreak(b.text, pos, end)
@@ -252,17 +287,13 @@ func (b *textBreaker) emit(start, end int, rtl bool) {
 	trimmed := start + len(strings.TrimRight(b.text[start:end], " \t\r"))
 	var parts []fragment
 	b.runs(start, trimmed, func(start, end, span int) {
-		for _, p := range directions(b.text, start, end) {
-			p.style, p.span = b.style(span), span
-			p.width = fyne.MeasureText(p.text, b.size, measureStyle(p.style)).Width
+		for _, p := range b.directions(start, end, b.style(span)) {
+			p.span = span
+			p.width = measureText(p.text, b.size, measureStyle(p.style))
 			parts = append(parts, p)
 		}
 	})
-	if rtl { // the first part stands at the right
-		for i, j := 0, len(parts)-1; i < j; i, j = i+1, j-1 {
-			parts[i], parts[j] = parts[j], parts[i]
-		}
-	}
+	reorder(parts)
 	for i := range parts {
 		parts[i].x = line.width
 		line.width += parts[i].width
@@ -271,80 +302,95 @@ func (b *textBreaker) emit(start, end int, rtl bool) {
 	b.lines = append(b.lines, line)
 }
 
-// directions splits text[start:end] where the direction of writing changes.
-func directions(text string, start, end int) []fragment {
-	s := text[start:end]
-	if s == "" {
+// directions splits text[start:end], which has one style, where the direction of writing changes.
+func (b *textBreaker) directions(start, end int, style fyne.TextStyle) []fragment {
+	if start >= end {
 		return nil
 	}
-	whole := []fragment{{start: start, end: end, text: s}}
-	if !hasRTL(s) {
-		return whole
-	}
-	var p bidi.Paragraph
-	if _, err := p.SetString(s); err != nil {
-		return whole
-	}
-	order, err := p.Order()
-	if err != nil {
-		return whole
-	}
 	var parts []fragment
-	pos := start
-	for i := range order.NumRuns() {
-		run := order.Run(i)
-		t := run.String()
-		if pos+len(t) > end || text[pos:pos+len(t)] != t {
-			return whole
-		}
-		if run.Direction() == bidi.RightToLeft {
-			parts = append(parts, rtlFragments(t, pos)...)
-		} else {
-			parts = append(parts, fragment{start: pos, end: pos + len(t), text: t})
-		}
-		pos += len(t)
+	if b.levels == nil {
+		return withEmoji(parts, fragment{start: start, end: end, text: b.text[start:end], style: style})
 	}
-	if pos != end {
-		return whole
+	for start < end {
+		level := b.levels[start-b.paragraphStart]
+		stop := start + 1
+		for stop < end && b.levels[stop-b.paragraphStart] == level {
+			stop++
+		}
+		if level%2 == 0 {
+			parts = withEmoji(parts, fragment{start: start, end: stop, text: b.text[start:stop], style: style, level: level})
+		} else {
+			parts = rtlFragments(parts, b.text[start:stop], start, style, level)
+		}
+		start = stop
 	}
 	return parts
 }
 
-// rtlFragments splits a right-to-left run into the signs before its first letter, the words, and the signs behind its last
-// letter. The toolkit draws signs at the ends of a text as if it were read from the left, so they are turned around here.
-func rtlFragments(s string, start int) []fragment {
-	first := strings.IndexFunc(s, isRTL)
-	last := strings.LastIndexFunc(s, isRTL)
-	if first < 0 {
-		return []fragment{{start: start, end: start + len(s), text: s, shown: mirror(s), rtl: true}}
-	}
-	_, n := utf8.DecodeRuneInString(s[last:])
-	last += n
-	for last < len(s) { // vowel signs belong to the word
-		r, n := utf8.DecodeRuneInString(s[last:])
-		if !unicode.IsMark(r) {
-			break
+// withEmoji appends a fragment, split into emoji and text in one font each.
+func withEmoji(parts []fragment, f fragment) []fragment {
+	for f.text != "" {
+		from, to := emoji.Next(f.text)
+		for at := 0; at < from; {
+			n, font := theme.FontRun(f.text[at:from], f.style.Bold)
+			part := f
+			part.text, part.start, part.end, part.font = f.text[at:at+n], f.start+at, f.start+at+n, font
+			parts = append(parts, part)
+			at += n
 		}
-		last += n
+		if to > from {
+			part := f
+			part.text, part.start, part.end, part.emoji = f.text[from:to], f.start+from, f.start+to, true
+			parts = append(parts, part)
+		}
+		f.text, f.start = f.text[to:], f.start+to
 	}
-	var parts []fragment
-	if first > 0 {
-		parts = append(parts, fragment{start: start, end: start + first, text: s[:first], shown: mirror(s[:first]), rtl: true})
-	}
-	parts = append(parts, fragment{start: start + first, end: start + last, text: s[first:last], rtl: true})
-	if last < len(s) {
-		parts = append(parts, fragment{start: start + last, end: start + len(s), text: s[last:], shown: mirror(s[last:]), rtl: true})
+	return parts
+}
+
+// rtlFragments appends a right-to-left run, split into words and what is between them. The toolkit draws words of one script from
+// the right but puts them, and the signs between them, side by side as if they were read from the left.
+func rtlFragments(parts []fragment, s string, start int, style fyne.TextStyle, level uint8) []fragment {
+	inWord := func(r rune) bool { return isRTL(r) || unicode.IsMark(r) || r == '\u200c' || r == '\u200d' }
+	for s != "" {
+		end := strings.IndexFunc(s, func(r rune) bool { return !inWord(r) })
+		if end < 0 {
+			end = len(s)
+		}
+		if end > 0 {
+			_, font := theme.FontRun(s, style.Bold)
+			parts = append(parts, fragment{start: start, end: start + end, text: s[:end], style: style, font: font, rtl: true, level: level})
+			s, start = s[end:], start+end
+		}
+		end = strings.IndexFunc(s, isRTL)
+		if end < 0 {
+			end = len(s)
+		}
+		if end > 0 {
+			from := len(parts)
+			parts = withEmoji(parts, fragment{start: start, end: start + end, text: s[:end], style: style, level: level})
+			for i := range parts[from:] {
+				if f := &parts[from+i]; !f.emoji {
+					f.rtl, f.shown = true, mirror(f.text)
+				}
+			}
+			s, start = s[end:], start+end
+		}
 	}
 	return parts
 }
 
 // mirror turns signs around, brackets too.
 func mirror(s string) string {
-	pairs := strings.NewReplacer("(", ")", ")", "(", "[", "]", "]", "[", "{", "}", "}", "{", "<", ">", ">", "<", "«", "»", "»", "«")
-	r := []rune(pairs.Replace(s))
-	slices.Reverse(r)
-	return string(r)
+	var parts []string
+	for g := graphemes.FromString(bracketPairs.Replace(s)); g.Next(); {
+		parts = append(parts, g.Value())
+	}
+	slices.Reverse(parts)
+	return strings.Join(parts, "")
 }
+
+var bracketPairs = strings.NewReplacer("(", ")", ")", "(", "[", "]", "]", "[", "{", "}", "}", "{", "<", ">", ">", "<", "«", "»", "»", "«")
 
 // drawn returns what is drawn for the fragment.
 func (f *fragment) drawn() string {
@@ -406,7 +452,7 @@ func (l *textLayout) offsetAt(line int, x float32) int {
 	}
 	stops = append(stops, len(f.text))
 	width := func(i int) float32 {
-		return fyne.MeasureText(f.text[:stops[i]], l.size, measureStyle(f.style)).Width
+		return measureText(f.text[:stops[i]], l.size, measureStyle(f.style))
 	}
 	i := sort.Search(len(stops), func(i int) bool { return width(i) >= at })
 	switch {
@@ -427,8 +473,8 @@ func (l *textLayout) extent(line, start, end int) [][2]float32 {
 			continue
 		}
 		st := measureStyle(f.style)
-		a := fyne.MeasureText(f.text[:s-f.start], l.size, st).Width
-		z := fyne.MeasureText(f.text[:e-f.start], l.size, st).Width
+		a := measureText(f.text[:s-f.start], l.size, st)
+		z := measureText(f.text[:e-f.start], l.size, st)
 		if f.rtl {
 			a, z = f.width-z, f.width-a
 		}
@@ -445,7 +491,8 @@ func ellipsize(s string, size float32, style fyne.TextStyle, width float32) stri
 	if len(s) > 512 { // no row shows more
 		s = strings.ToValidUTF8(s[:512], "") + "…"
 	}
-	if fyne.MeasureText(s, size, style).Width <= width {
+	s = harmless(s)
+	if measureText(s, size, style) <= width {
 		return s
 	}
 	var stops []int
@@ -455,7 +502,7 @@ func ellipsize(s string, size float32, style fyne.TextStyle, width float32) stri
 		pos += len(g.Value())
 	}
 	i := sort.Search(len(stops), func(i int) bool {
-		return fyne.MeasureText(s[:stops[i]]+"…", size, style).Width > width
+		return measureText(s[:stops[i]]+"…", size, style) > width
 	})
 	if i <= 1 {
 		return "…"
@@ -488,18 +535,10 @@ func wordAt(text string, offset int) (start, end int) {
 
 // emojiOnly reports whether a text is one to three emoji and nothing else.
 func emojiOnly(text string) bool {
-	n := 0
-	g := graphemes.FromString(text)
-	for len(text) <= 128 && g.Next() {
-		r, _ := utf8.DecodeRuneInString(g.Value())
-		if !isEmoji(r) {
-			return false
-		}
-		n++
+	const long = 128 // bytes: more than three emoji
+	if text == "" || len(text) > long {
+		return false
 	}
-	return n >= 1 && n <= 3
-}
-
-func isEmoji(r rune) bool {
-	return r >= 0x1F300 && r <= 0x1FAFF || r >= 0x2600 && r <= 0x27BF || r >= 0x1F1E6 && r <= 0x1F1FF
+	from, to := emoji.Next(text)
+	return from == 0 && to == len(text) && graphemeCount(text) <= 3
 }

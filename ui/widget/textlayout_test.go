@@ -136,12 +136,156 @@ func TestEmojiOnly(t *testing.T) {
 
 func TestInitials(t *testing.T) {
 	for name, want := range map[string]string{
-		"": "?", "  ": "?", "bob": "B", "Reading circle": "RC", "a b c": "AC", "éva": "É", "👩‍🚀 x": "👩‍🚀X",
+		"": "?", "  ": "?", "bob": "B", "Reading circle": "RC", "a b c": "AC", "éva": "É", "👩‍🚀 x": "X", "🚀": "?", "(Anna)": "A", "\u202eevil": "E", "שרה כהן": "שכ",
 	} {
 		if got := initials(name); got != want {
 			t.Errorf("initials(%q) = %q, want %q", name, got, want)
 		}
 	}
+}
+
+// stands returns the words of a line as they stand from the left.
+func stands(l textLayout, line int) string {
+	var b strings.Builder
+	for _, f := range l.lines[line].fragments {
+		if f.rtl && f.shown == "" {
+			b.WriteString(mirror(f.text))
+			continue
+		}
+		b.WriteString(f.drawn())
+	}
+	return b.String()
+}
+
+// TestLinesStandInTheOrderOfTheirDirections has capital letters for those that are written from the right, as the Unicode Standard
+// Annex #9 does.
+func TestLinesStandInTheOrderOfTheirDirections(t *testing.T) {
+	hebrew := func(s string) string {
+		return strings.Map(func(r rune) rune {
+			if r >= 'A' && r <= 'Z' {
+				return r - 'A' + 'א'
+			}
+			return r
+		}, s)
+	}
+	for text, want := range map[string]string{
+		"abc":                 "abc",
+		"ABC":                 "CBA",
+		"abc DEF ghi":         "abc FED ghi",
+		"ABC def GHI":         "IHG def CBA",
+		"abc DEF GHI jkl":     "abc IHG FED jkl",
+		"ABC def ghi JKL":     "LKJ def ghi CBA",
+		"car is THE CAR in x": "car is RAC EHT in x",
+		"A 12 B":              "B 12 A",
+		"abc D 12 E fgh":      "abc E 12 D fgh",
+		"A 1,234.5 B":         "B 1,234.5 A",
+		"A-12:30.":            ".12:30-A",
+		"A (b) C?":            "?C (b) A",
+		"abc (DEF) ghi":       "abc (FED) ghi",
+		"ABC 50% DEF":         "FED 50% CBA",
+		"he said A, B!":       "he said B ,A!",
+		"\u202eabc":           "\u2060abc",
+		"A \u2066b\u2069 C":   "C \u2060b\u2060 A",
+	} {
+		l := layoutText(hebrew(text), nil, 14, fyne.TextStyle{}, 0)
+		got, want := strings.ReplaceAll(stands(l, 0), "\u2060", ""), strings.ReplaceAll(hebrew(want), "\u2060", "")
+		if got != want {
+			t.Errorf("%q stands as %q, want %q", text, got, want)
+		}
+	}
+	// A style in the middle of a right-to-left sentence does not change the order of its words.
+	styled := layoutText("אבג דהו זחט", []Span{{Start: 7, End: 13, Bold: true}}, 14, fyne.TextStyle{}, 0)
+	if got := stands(styled, 0); got != mirror("אבג דהו זחט") {
+		t.Errorf("a bold word stands as %q", got)
+	}
+}
+
+func TestHarmless(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                       "",
+		"plain \n\t text é ü":                    "plain \n\t text é ü",
+		"a\u202eb":                               "a\u2060b",
+		"a\u061cb":                               "a\u00adb",
+		"\x00\x07\x1b":                           "   ",
+		"e\u0301\u0302\u0303":                    "e\u0301\u0302\u0303",
+		"e\u0301\u0302\u0303\u0304\u20d0x\u0301": "e\u0301\u0302\u0303\u00ad\u2060x\u0301",
+		"1\ufe0f\u20e3":                          "1\ufe0f\u20e3",
+		"हिन्दी ไทย שָׁלוֹם": "हिन्दी ไทย שָׁלוֹם",
+	} {
+		got := harmless(text)
+		if got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+		if len(got) != len(text) {
+			t.Errorf("%q changed its length", text)
+		}
+	}
+	if w := fyne.MeasureText("a\u2060b\u00adc", 14, fyne.TextStyle{}).Width; w > fyne.MeasureText("abc", 14, fyne.TextStyle{}).Width+0.1 {
+		t.Error("what shows nothing takes room")
+	}
+}
+
+func TestLongTextsEndWithDots(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		dots bool
+	}{
+		"short":      {"a\nb", false},
+		"just fits":  {strings.Repeat("a\n", maxTextLines-1) + "b", false},
+		"many lines": {strings.Repeat("a\n", maxTextLines) + "b", true},
+		"one line":   {strings.Repeat("word ", 20_000), true},
+		"bytes":      {strings.Repeat("é", maxTextBytes), true},
+	} {
+		l := layoutText(c.text, nil, 14, fyne.TextStyle{}, 100)
+		last := l.lines[len(l.lines)-1]
+		dots := len(last.fragments) == 1 && last.fragments[0].drawn() == "…"
+		if dots != c.dots || len(l.lines) > maxTextLines {
+			t.Errorf("%s: %d lines, dots %v", name, len(l.lines), dots)
+		}
+		if dots && l.offsetAt(len(l.lines)-1, 5) != last.start {
+			t.Errorf("%s: the dots are part of the text", name)
+		}
+	}
+}
+
+func TestEmojiInTexts(t *testing.T) {
+	const text = "go 🚀🚀 now"
+	l := layoutText(text, nil, 14, fyne.TextStyle{}, 0)
+	fragments := l.lines[0].fragments
+	if len(fragments) != 3 || !fragments[1].emoji || fragments[1].text != "🚀🚀" {
+		t.Fatalf("the fragments are %+v", fragments)
+	}
+	if w := measureText(text, 14, fyne.TextStyle{}); w < l.width-0.1 || w > l.width+0.1 {
+		t.Errorf("measured %v, laid out %v", w, l.width)
+	}
+	box := l.extent(0, 3, 7)
+	if len(box) != 1 || box[0][1] != emojiAdvance(14) {
+		t.Errorf("one rocket is at %v", box)
+	}
+	if o := l.offsetAt(0, box[0][0]+box[0][1]+2); o != 7 {
+		t.Errorf("between the rockets is byte %d", o)
+	}
+	if img := drawEmoji("🚀👍", 40, 20); img.Bounds().Dx() != 40 {
+		t.Error("the picture has the wrong size")
+	}
+}
+
+func FuzzHarmless(f *testing.F) {
+	f.Add("a\u202e\u0301\u0302\u0303\u0304\xff\xc2")
+	f.Fuzz(func(t *testing.T, text string) {
+		got := harmless(text)
+		if len(got) != len(text) || utf8.ValidString(text) != utf8.ValidString(got) {
+			t.Fatalf("%q became %q", text, got)
+		}
+		for _, r := range got {
+			if isInvisible(r) {
+				t.Fatalf("%q still has %U", text, r)
+			}
+		}
+		if harmless(got) != got {
+			t.Fatalf("%q changes twice", text)
+		}
+	})
 }
 
 func FuzzLayoutText(f *testing.F) {

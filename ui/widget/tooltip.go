@@ -111,6 +111,8 @@ func (b *tooltipBubble) hide() {
 type tooltip struct {
 	owner fyne.CanvasObject
 	text  string
+	at    fyne.Position // the part of the owner that it is about; with no size it is about all of it
+	size  fyne.Size
 
 	timer *time.Timer
 	shown tooltipHost
@@ -139,7 +141,11 @@ func (t *tooltip) showNow() {
 	}
 	if host, ok := top.(tooltipHost); ok {
 		t.shown = host
-		host.showTooltip(t.text, fyne.CurrentApp().Driver().AbsolutePositionForObject(t.owner), t.owner.Size())
+		size := t.size
+		if size.IsZero() {
+			size = t.owner.Size()
+		}
+		host.showTooltip(t.text, fyne.CurrentApp().Driver().AbsolutePositionForObject(t.owner).Add(t.at), size)
 	}
 }
 

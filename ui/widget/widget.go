@@ -6,6 +6,10 @@
 // from the toolkit's lang package. All of it runs on the toolkit's main goroutine, as everything in a Fyne interface does:
 // other goroutines go through fyne.Do.
 //
+// Texts may come from anybody. What would do more than be read, such as the signs that turn the direction of writing around, has no
+// effect, long texts are cut, and links show where they lead. Emoji are pictures of our own, scripts that the toolkit has no
+// font for are set in those that come with the program, and lines that mix directions are put in order here.
+//
 // Every block that does something can be reached with Tab and used with Space, Enter and the arrow keys, and shows a ring
 // while it has the keyboard. Tooltips need a TooltipLayer around the content of the window.
 package widget
@@ -52,11 +56,13 @@ type control struct {
 
 	hovered, focused bool
 	tap              func()
+	escaped          func() bool // sees Escape first; true means that it was used
 	tooltip          tooltip
 }
 
 // Tapped implements fyne.Tappable.
 func (c *control) Tapped(*fyne.PointEvent) {
+	touched()
 	c.tooltip.hide()
 	c.activate()
 }
@@ -84,6 +90,7 @@ func (c *control) TypedRune(rune) {}
 
 // TypedKey implements fyne.Focusable: Space and Enter do what a tap does, Escape closes the dialog around.
 func (c *control) TypedKey(ev *fyne.KeyEvent) {
+	touched()
 	switch ev.Name {
 	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
 		c.activate()
@@ -92,17 +99,22 @@ func (c *control) TypedKey(ev *fyne.KeyEvent) {
 	}
 }
 
-func (c *control) escape() { escape(c.tooltip.owner) }
+func (c *control) escape() {
+	if c.escaped == nil || !c.escaped() {
+		escape(c.tooltip.owner)
+	}
+}
 
 // MouseIn implements desktop.Hoverable.
 func (c *control) MouseIn(*desktop.MouseEvent) {
+	touched()
 	c.hovered = true
 	c.tooltip.show()
 	c.Refresh()
 }
 
 // MouseMoved implements desktop.Hoverable.
-func (c *control) MouseMoved(*desktop.MouseEvent) {}
+func (c *control) MouseMoved(*desktop.MouseEvent) { touched() }
 
 // MouseOut implements desktop.Hoverable.
 func (c *control) MouseOut() {
@@ -118,12 +130,17 @@ func (c *control) init(w fyne.Widget, tap func()) {
 	c.ExtendBaseWidget(w)
 }
 
-// escape closes the topmost dialog of the canvas that o is on.
+// escape closes the topmost dialog or popup of the canvas that o is on. Where there is none, the window gets the key.
 func escape(o fyne.CanvasObject) {
-	if c := canvasOf(o); c != nil {
-		if d, ok := c.Overlays().Top().(*Dialog); ok {
-			d.cancel()
-		}
+	c := canvasOf(o)
+	if c == nil {
+		return
+	}
+	top := c.Overlays().Top()
+	if d, ok := top.(interface{ cancel() }); ok {
+		d.cancel()
+	} else if typed := c.OnTypedKey(); top == nil && typed != nil {
+		typed(&fyne.KeyEvent{Name: fyne.KeyEscape})
 	}
 }
 
@@ -191,7 +208,7 @@ func newText(size float32, bold bool) *canvas.Text {
 
 // setText gives t a text and a colour of the theme.
 func setText(t *canvas.Text, text string, name fyne.ThemeColorName) {
-	t.Text = text
+	t.Text = harmless(text)
 	t.Color = theme.Color(name)
 	t.Refresh()
 }
@@ -200,7 +217,7 @@ func textWidth(s string, size float32, bold bool) float32 {
 	if s == "" {
 		return 0
 	}
-	return fyne.MeasureText(s, size, fyne.TextStyle{Bold: bold}).Width
+	return measureText(s, size, fyne.TextStyle{Bold: bold})
 }
 
 // lineHeight is the height of a line of text of the given size, in whole pixels.

@@ -91,6 +91,17 @@ func CleanName(name string) string {
 	return strings.TrimSpace(name)
 }
 
+// CleanText returns a line that a peer has given without control characters and characters that change the
+// direction of text.
+func CleanText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || unsafeRune(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
 // unsafeRune tells whether a character is a control character or changes the direction
 // of the text around it.
 func unsafeRune(r rune) bool {

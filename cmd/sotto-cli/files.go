@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+
+	"github.com/sotto-chat/sotto/core"
+)
+
+// path is the path that a command has as its file.
+func (c command) path() (path string, err error) {
+	if len(c.File) == 0 {
+		return "", nil
+	}
+	if err := json.Unmarshal(c.File, &path); err != nil {
+		return "", fmt.Errorf("%w: file is not a path", errCommand)
+	}
+	return path, nil
+}
+
+// file is the number of the file that a command is about.
+func (c command) file() (id int64, err error) {
+	if err := json.Unmarshal(c.File, &id); err != nil {
+		return 0, fmt.Errorf("%w: file is not the number of one", errCommand)
+	}
+	return id, nil
+}
+
+// sendFile sends a file.
+func sendFile(ctx context.Context, p *core.Profile, c command, path string) (object, error) {
+	caption := c.Caption
+	if caption == "" {
+		caption = c.Text
+	}
+	item, err := p.SendPath(ctx, c.Contact, path, caption, c.Reply)
+	return object{"message": item.ID, "file": item.ID}, err
+}
+
+// fileCommands are the commands about files of the profile in use.
+var fileCommands = map[string]func(context.Context, *core.Profile, command) (object, error){
+	"files": func(ctx context.Context, p *core.Profile, c command) (object, error) {
+		limit := c.Limit
+		if limit == 0 {
+			limit = defaultLimit
+		}
+		items, err := p.Files(ctx, c.Contact, c.Before, limit)
+		list := []object{}
+		for _, i := range items {
+			o := fileObject(i)
+			o["contact"], o["message"], o["own"], o["text"], o["time"] = i.Contact, i.ID, i.Own, i.Text, i.Time.UTC()
+			if progress, ok := p.FileProgress(i.ID); ok {
+				o["done"], o["total"] = progress.Done, progress.Total
+			}
+			list = append(list, o)
+		}
+		return object{"files": list}, err
+	},
+	"receive": func(ctx context.Context, p *core.Profile, c command) (object, error) {
+		id, err := c.file()
+		if err != nil {
+			return nil, err
+		}
+		to := c.To
+		if to != "" {
+			if to, err = filepath.Abs(to); err != nil {
+				return nil, err
+			}
+		}
+		return nil, p.ReceiveFile(ctx, id, core.ReceiveOptions{AnyRelay: !c.Ask, SaveTo: to})
+	},
+	"cancel": func(ctx context.Context, p *core.Profile, c command) (object, error) {
+		id, err := c.file()
+		if err != nil {
+			return nil, err
+		}
+		return nil, p.CancelFile(ctx, id)
+	},
+	"pause": func(ctx context.Context, p *core.Profile, c command) (object, error) {
+		id, err := c.file()
+		if err != nil {
+			return nil, err
+		}
+		return nil, p.PauseFile(ctx, id)
+	},
+	"files.automatic": func(ctx context.Context, p *core.Profile, c command) (object, error) {
+		if c.Size != nil {
+			if err := p.SetAutomaticFiles(ctx, *c.Size); err != nil {
+				return nil, err
+			}
+		}
+		return object{"size": p.AutomaticFiles()}, nil
+	},
+}
+
+// fileObject describes the file of a message.
+func fileObject(i core.Item) object {
+	o := object{"id": i.ID, "file": i.ID, "name": i.File.Name, "size": i.File.Size, "state": i.File.State}
+	if i.File.Failure != "" {
+		o["failure"] = i.File.Failure
+	}
+	if i.File.Relay != "" {
+		o["relay"] = i.File.Relay
+	}
+	return o
+}
+
+// tellFile tells the state of a file if it was not told.
+func (a *announcer) tellFile(p *announced, i core.Item, event func(string, object)) {
+	if i.File == nil || p.files[i.ID] == i.File.State {
+		return
+	}
+	p.files[i.ID] = i.File.State
+	o := fileObject(i)
+	delete(o, "id")
+	o["contact"], o["message"], o["done"], o["total"] = i.Contact, i.ID, int64(0), i.File.Size
+	if i.File.State == core.FileDone {
+		o["done"] = i.File.Size
+	}
+	event("file", o)
+}
+
+// tellProgress tells how far a file is on its way.
+func (a *announcer) tellProgress(p *announced, c core.FileProgress) {
+	state := p.files[c.Item]
+	if state != core.FileUploading && state != core.FileDownloading {
+		return
+	}
+	a.write(object{"event": "file", "profile": p.profile.ID(), "file": c.Item, "message": c.Item, "state": state, "done": c.Done, "total": c.Total, "speed": c.Speed})
+}

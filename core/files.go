@@ -1,0 +1,231 @@
+package core
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sotto-chat/sotto/core/chat"
+	"github.com/sotto-chat/sotto/core/chat/event"
+	"github.com/sotto-chat/sotto/core/picture"
+	"github.com/sotto-chat/sotto/core/wire"
+	"github.com/sotto-chat/sotto/core/xftp"
+	"github.com/sotto-chat/sotto/store"
+)
+
+// Files of messages, see package chat.
+type (
+	FileState          = chat.FileState
+	FileProgress       = chat.FileProgress
+	NewFile            = chat.NewFile
+	ReceiveOptions     = chat.ReceiveOptions
+	UnknownRelaysError = chat.UnknownRelaysError
+)
+
+// The states of files.
+const (
+	FileOffered     = chat.FileOffered
+	FileWaiting     = chat.FileWaiting
+	FilePaused      = chat.FilePaused
+	FileUploading   = chat.FileUploading
+	FileDownloading = chat.FileDownloading
+	FileDone        = chat.FileDone
+	FileFailed      = chat.FileFailed
+	FileCancelled   = chat.FileCancelled
+)
+
+// Errors of files, see package chat.
+var (
+	ErrNoFile       = chat.ErrNoFile
+	ErrNotHere      = chat.ErrNotHere
+	ErrFileTooLarge = chat.ErrFileTooLarge
+	ErrFileState    = chat.ErrFileState
+	ErrDiskFull     = chat.ErrDiskFull
+)
+
+// MaxFile is the size of the longest file that can be sent, in bytes.
+const MaxFile = chat.MaxFile
+
+// filesDir is the folder of a profile for its files, in the profile's.
+const filesDir = "files"
+
+// settingFiles is the setting of a profile for what it receives unasked.
+const settingFiles = "files"
+
+// defaultAutomatic is what the other programs of the network receive unasked at most, in bytes (presets.md §8).
+const defaultAutomatic = 1_047_552
+
+// AutomaticFiles returns up to which size pictures, voice messages and videos are received unasked, in bytes.
+func (p *Profile) AutomaticFiles() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.automatic
+}
+
+// SetAutomaticFiles sets up to which size pictures, voice messages and videos are received unasked, 0 for never.
+func (p *Profile) SetAutomaticFiles(ctx context.Context, size int64) error {
+	size = min(max(size, 0), MaxFile)
+	err := p.db.Update(ctx, func(tx *store.Tx) error {
+		return tx.SetSetting(settingFiles, strconv.AppendInt(nil, size, 10))
+	})
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.automatic = size
+	return nil
+}
+
+func (p *Profile) loadFiles(tx *store.Tx) error {
+	p.automatic = defaultAutomatic
+	b, err := tx.Setting(settingFiles)
+	if err != nil || b == nil {
+		return err
+	}
+	if p.automatic, err = strconv.ParseInt(string(b), 10, 64); err != nil {
+		return fmt.Errorf("setting %s: %w", settingFiles, err)
+	}
+	return nil
+}
+
+// fileRelays returns the relays that files are uploaded to.
+func (p *Profile) fileRelays() ([]xftp.Relay, error) {
+	if p.core.relays != nil {
+		if len(p.core.files) == 0 {
+			return nil, ErrNoFileRelay
+		}
+		return p.core.files, nil
+	}
+	choice := p.Relays()
+	if p.core.embedded || choice.Kind == RelaysThisComputer {
+		server, err := p.core.localFiles()
+		return []xftp.Relay{{Server: server}}, err
+	}
+	_, list, err := choice.parse()
+	if err == nil && len(list) == 0 {
+		err = ErrNoFileRelay
+	}
+	return list, err
+}
+
+// trusted tells whether a relay may be asked for a file without asking the person: it is one of the profile's own or in this
+// program, or, for who uses public relays, any of those; or it does not see where this computer is.
+func (p *Profile) trusted(server wire.Server) bool {
+	if mode, _ := p.TorMode(); mode == TorOnly || mode == TorOnionRelays && onionHost(server) != "" {
+		return true
+	}
+	if local, ok := p.core.LocalRelay(); ok && local.KeyHash == server.KeyHash {
+		return true
+	}
+	if p.core.relays == nil && p.Relays().Kind == RelaysPublic && operator(server) != "" {
+		return true
+	}
+	list, err := p.fileRelays()
+	return err == nil && slices.ContainsFunc(list, func(r xftp.Relay) bool { return r.Server.SameAs(server) })
+}
+
+// SendFile sends a file to a contact; see [chat.Chat.SendFile].
+func (p *Profile) SendFile(ctx context.Context, contact int64, f NewFile) (Item, error) {
+	return p.chat.SendFile(ctx, contact, f)
+}
+
+// SendPath sends the file at a path. Of a JPEG, PNG or WebP picture only the pixels are sent, scaled down if they are many, and
+// of an animated GIF only the frames: nothing tells where, when, or with which camera it was taken. Every other file is sent as it is,
+// with all that is in it: also a video, for which there is no preview, and a picture that is damaged, too large to
+// be decoded, or of another format. The error is that of SendFile, or tells why the file can't be read.
+func (p *Profile) SendPath(ctx context.Context, contact int64, path, caption string, reply int64) (Item, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Item{}, fmt.Errorf("reading the file to be sent: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = ErrNotRegular
+	}
+	if err != nil {
+		return Item{}, fmt.Errorf("reading the file to be sent: %w", err)
+	}
+	file := NewFile{Name: filepath.Base(path), Content: f, Size: info.Size(), Caption: caption, Reply: reply, Type: event.TypeFile}
+	if err := asPicture(&file, f); err != nil {
+		return Item{}, fmt.Errorf("reading the file to be sent: %w", err)
+	}
+	return p.SendFile(ctx, contact, file)
+}
+
+// asPicture makes a file that is a picture what is sent of it. Others are left as they are.
+func asPicture(file *NewFile, f io.ReaderAt) error {
+	head := make([]byte, min(file.Size, 16))
+	if _, err := f.ReadAt(head, 0); err != nil {
+		return err
+	}
+	if file.Size > picture.MaxBytes || picture.Format(head) == "" {
+		return nil
+	}
+	data := make([]byte, file.Size)
+	if _, err := f.ReadAt(data, 0); err != nil {
+		return err
+	}
+	clean, err := picture.CleanAnimation(data)
+	ext := "gif"
+	if err != nil { // it does not move, or moves too much
+		if clean, ext, err = picture.Clean(data); err != nil {
+			return nil
+		}
+	}
+	img, err := picture.Decode(clean)
+	if err != nil {
+		return nil
+	}
+	preview, err := picture.Preview(img)
+	if err != nil {
+		return nil
+	}
+	file.Name = strings.TrimSuffix(file.Name, filepath.Ext(file.Name)) + "." + ext
+	file.Type, file.Content, file.Size, file.Preview = event.TypeImage, bytes.NewReader(clean), int64(len(clean)), preview
+	return nil
+}
+
+// ErrNotRegular tells that a path is that of a folder or a device.
+var ErrNotRegular = errors.New("only files can be sent: make an archive of a folder")
+
+// ReceiveFile receives the file of a message; see [chat.Chat.ReceiveFile].
+func (p *Profile) ReceiveFile(ctx context.Context, item int64, o ReceiveOptions) error {
+	return p.chat.ReceiveFile(ctx, item, o)
+}
+
+// PauseFile stops a file on its way, until ReceiveFile.
+func (p *Profile) PauseFile(ctx context.Context, item int64) error {
+	return p.chat.PauseFile(ctx, item)
+}
+
+// CancelFile gives a file up; see [chat.Chat.CancelFile].
+func (p *Profile) CancelFile(ctx context.Context, item int64) error {
+	return p.chat.CancelFile(ctx, item)
+}
+
+// OpenFile opens the file of a message. The error is ErrNoItem, ErrNoFile, ErrNotHere, or tells that it is damaged.
+func (p *Profile) OpenFile(ctx context.Context, item int64) (io.ReadSeekCloser, File, error) {
+	return p.chat.OpenFile(ctx, item)
+}
+
+// SaveFile puts a copy of the file of a message at a path, where nothing may be yet.
+func (p *Profile) SaveFile(ctx context.Context, item int64, path string) error {
+	return p.chat.SaveFile(ctx, item, path)
+}
+
+// Files returns messages with files, the newest first; see [chat.Chat.Files].
+func (p *Profile) Files(ctx context.Context, contact, before int64, limit int) ([]Item, error) {
+	return p.chat.Files(ctx, contact, before, limit)
+}
+
+// FileProgress returns how far the file of a message is that is on its way.
+func (p *Profile) FileProgress(item int64) (FileProgress, bool) { return p.chat.Progress(item) }

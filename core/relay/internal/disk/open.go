@@ -1,0 +1,75 @@
+package disk
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Options are those of a store.
+type Options struct {
+	BlockCache int64  // bytes
+	MemTable   uint64 // bytes; what is deleted within one never costs more than its place in the log
+	OpenTables int
+
+	FS     vfs.FS       // the system's, vfs.Default
+	Log    *slog.Logger // what is wrong with the disk; its lines name files, never what is in them
+	Failed func(error)  // called once if the store can't write any more; it must be closed soon. Must not wait
+}
+
+// Open opens the store in the folder path, which it makes.
+func Open(path string, o Options) (*pebble.DB, *Disk, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("making the folder of the store: %w", err)
+	}
+	disk := &Disk{FS: o.FS, onFailed: o.Failed}
+	options := &pebble.Options{
+		FS:           disk,
+		CacheSize:    o.BlockCache,
+		MemTableSize: o.MemTable,
+		MaxOpenFiles: o.OpenTables,
+		Logger:       storeLog{o.Log},
+	}
+	options.EventListener = &pebble.EventListener{
+		// What can't be read is answered with an error; the rest of the store is in order.
+		DataCorruption: func(i pebble.DataCorruptionInfo) { storeLog{o.Log}.Errorf("damaged file: %v", i.Details) },
+	}
+	// An idle relay has nothing to do: no ticker that looks for slow disks, and none that
+	// looks for compactions, which also start when data is written out or one of them ends.
+	options.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
+	// Messages are ciphertexts: compression would only cost time.
+	options.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })
+	for i := range options.Levels {
+		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	options.FormatMajorVersion = pebble.FormatNewest
+	db, err := pebble.Open(path, options)
+	if err != nil {
+		return nil, nil, fmt.Errorf("opening the store (is the relay already running?): %w", err)
+	}
+	if err := disk.Failure(); err != nil {
+		db.Close()
+		return nil, nil, fmt.Errorf("opening the store: %w", err)
+	}
+	return db, disk, nil
+}
+
+// storeLog hands on what is wrong with the disk. Its lines name files, never queues.
+type storeLog struct{ log *slog.Logger }
+
+func (storeLog) Infof(string, ...any) {}
+
+func (l storeLog) Errorf(format string, args ...any) {
+	l.log.Error("store", "problem", fmt.Sprintf(format, args...))
+}
+
+// Fatalf ends the process, as the store asks for. It doesn't come to that when a write
+// fails, see disk; what is left are errors in the store's own code.
+func (l storeLog) Fatalf(format string, args ...any) {
+	l.Errorf(format, args...)
+	panic("relay: the store can't go on: " + fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,221 @@
+package ui
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"image"
+	"image/png"
+	"os"
+	"path/filepath"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/dialog"
+	"fyne.io/fyne/v2/lang"
+
+	"github.com/sotto-chat/sotto/core"
+	"github.com/sotto-chat/sotto/core/picture"
+	"github.com/sotto-chat/sotto/ui/widget"
+)
+
+// attached is a file that will be sent with the text: one at a path, or a picture that was pasted.
+type attached struct {
+	path   string
+	pasted image.Image
+	view   widget.ComposerAttachment
+}
+
+// maxAttached is how many files can be sent at once.
+const maxAttached = 20
+
+// chipSide is the side of the pictures in the composer, in pixels: enough for scale 2.
+const chipSide = 160
+
+// chooseFiles asks for a file to be sent.
+func (c *conversation) chooseFiles() {
+	dialog.NewFileOpen(func(file fyne.URIReadCloser, err error) {
+		if err != nil {
+			c.warn(sentence(errNoFile))
+		} else if file != nil {
+			path := file.URI().Path()
+			if err := file.Close(); err != nil {
+				c.warn(sentence(errNoFile))
+				return
+			}
+			c.attach(path)
+		}
+	}, c.w.win).Show()
+}
+
+// attach adds files to what will be sent.
+func (c *conversation) attach(paths ...string) {
+	if !c.mayWrite() || c.writing.edit {
+		return
+	}
+	apart(c.w, func(context.Context) (list []attached, err error) {
+		for _, path := range paths {
+			info, err := os.Stat(path)
+			if err != nil {
+				return list, err
+			}
+			switch {
+			case !info.Mode().IsRegular():
+				return list, core.ErrNotRegular
+			case info.Size() > core.MaxFile:
+				return list, core.ErrFileTooLarge
+			}
+			a := attached{path: path, view: widget.ComposerAttachment{Icon: "file", Name: filepath.Base(path), Detail: byteSize(info.Size())}}
+			if info.Size() <= picture.MaxBytes {
+				a.view.Picture = pictureAt(path)
+			}
+			list = append(list, a)
+		}
+		return list, nil
+	}, func(list []attached, err error) {
+		if c.left {
+			return
+		}
+		c.addAttached(list...)
+		if err != nil {
+			c.warn(sentence(err))
+		}
+	})
+}
+
+// pictureAt returns a small form of the picture in a file, or nil if it is none.
+func pictureAt(path string) image.Image {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	head := make([]byte, 32)
+	if n, _ := f.ReadAt(head, 0); picture.Format(head[:n]) == "" {
+		return nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	img, err := picture.Thumbnail(data, chipSide)
+	if err != nil {
+		return nil
+	}
+	return img
+}
+
+func (c *conversation) addAttached(list ...attached) {
+	if n := maxAttached - len(c.attached); len(list) > n {
+		list = list[:n]
+		c.warn(lang.L("Up to {{.Count}} files can be sent at once.", map[string]any{"Count": maxAttached}))
+	}
+	c.endLive()
+	c.attached = append(c.attached, list...)
+	c.showAttached()
+	c.composer.Focus()
+}
+
+func (c *conversation) showAttached() {
+	views := make([]widget.ComposerAttachment, len(c.attached))
+	for i, a := range c.attached {
+		views[i] = a.view
+	}
+	c.composer.SetAttachments(views)
+}
+
+// detach takes a file away from what will be sent.
+func (c *conversation) detach(i int) {
+	c.attached = append(c.attached[:i:i], c.attached[i+1:]...)
+	c.showAttached()
+}
+
+// pastePicture attaches the picture in the clipboard. It tells whether that may be one: not if there is text to paste.
+func (c *conversation) pastePicture() bool {
+	if c.w.opt.Clipboard == nil || c.writing.edit || c.w.app.Clipboard().Content() != "" {
+		return false
+	}
+	apart(c.w, func(context.Context) (a attached, err error) {
+		img := c.w.opt.Clipboard()
+		if img == nil {
+			return a, errNoClipboard
+		}
+		return attached{pasted: img, view: widget.ComposerAttachment{Picture: picture.Fit(img, chipSide), Name: lang.L("Picture")}}, nil
+	}, func(a attached, err error) {
+		if !c.left && err == nil {
+			c.addAttached(a)
+		}
+	})
+	return true
+}
+
+// sendAttached sends files, the last one with the text, which then stands below them.
+func (c *conversation) sendAttached(caption string, reply int64) {
+	list := c.attached
+	c.attached = nil
+	c.showAttached()
+	c.newest()
+	c.draft = ""
+	profile, id := c.profile, c.id
+	c.note.Set(widget.ToneInfo, lang.L("Encrypting what is sent…"))
+	sent := 0
+	cancel := apart(c.w, func(ctx context.Context) (n int, err error) {
+		for i, a := range list {
+			text, answers := "", int64(0)
+			if i == len(list)-1 {
+				text = caption
+			}
+			if i == 0 {
+				answers = reply
+			}
+			if err := a.send(ctx, profile, id, text, answers); err != nil {
+				return i, err
+			}
+		}
+		_ = profile.SetDraft(ctx, id, "") // a draft that stays is better than an error about it
+		return len(list), nil
+	}, func(n int, err error) {
+		sent = n
+		if c.left {
+			return
+		}
+		if contact := c.w.contact(id); contact != nil {
+			c.update(contact)
+		}
+		if err == nil {
+			return
+		}
+		// What was not sent must not get lost.
+		c.attached = append(list[sent:len(list):len(list)], c.attached...)
+		c.showAttached()
+		if errors.Is(err, context.Canceled) {
+			c.composer.SetText(joinDraft(caption, c.composer.Text()))
+			return
+		}
+		c.giveBack(caption, 0, err)
+	})
+	c.note.SetAction(lang.L("Cancel"), cancel)
+	c.showFoot(c.mayWrite())
+}
+
+// send sends a file. What is pasted is sent as its pixels alone.
+func (a attached) send(ctx context.Context, p *core.Profile, contact int64, caption string, reply int64) error {
+	if a.pasted == nil {
+		_, err := p.SendPath(ctx, contact, a.path, caption, reply)
+		return err
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, a.pasted); err != nil {
+		return err
+	}
+	file, ext, err := picture.Clean(b.Bytes())
+	if err != nil {
+		return err
+	}
+	preview, err := picture.Preview(a.pasted)
+	if err != nil {
+		return err
+	}
+	_, err = p.SendFile(ctx, contact, core.NewFile{Name: "picture." + ext, Content: bytes.NewReader(file), Size: int64(len(file)), Caption: caption, Reply: reply,
+		Type: "image", Preview: preview})
+	return err
+}

@@ -1,0 +1,343 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"image"
+	"net/url"
+	"strings"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/dialog"
+	"fyne.io/fyne/v2/lang"
+
+	"github.com/sotto-chat/sotto/core"
+	"github.com/sotto-chat/sotto/core/chat"
+	"github.com/sotto-chat/sotto/ui/theme"
+	"github.com/sotto-chat/sotto/ui/widget"
+)
+
+// hasMedia tells whether a message holds a picture, a video, a voice message or a file that can be shown as such.
+func hasMedia(i *core.Item) bool {
+	switch i.Content {
+	case "image", "video":
+		return i.File != nil || len(i.Image) > 0
+	case "voice", "file":
+		return i.File != nil
+	}
+	return false
+}
+
+// attachment is what a message carries beside its text.
+func (c *conversation) attachment(item *core.Item) *widget.Attachment {
+	if !hasMedia(item) {
+		return nil
+	}
+	a := &widget.Attachment{}
+	switch item.Content {
+	case "image":
+		a.Kind, a.Picture = widget.AttachmentPicture, c.media.picture(item)
+	case "video":
+		a.Kind, a.Picture, a.Duration = widget.AttachmentVideo, c.media.preview(item), minutes(item.Duration)
+	case "voice":
+		a.Kind, a.Duration = widget.AttachmentVoice, minutes(item.Duration)
+	}
+	f := item.File
+	if f == nil {
+		return a
+	}
+	a.Name, a.Detail = f.Name, byteSize(f.Size)
+	switch f.State {
+	case core.FileOffered:
+		a.Icon = "download"
+	case core.FileWaiting, core.FileUploading, core.FileDownloading:
+		a.Icon, a.Waiting = "close", true
+		if p, ok := c.profile.FileProgress(item.ID); ok && p.Total > 0 {
+			a.Progress = min(max(float32(p.Done)/float32(p.Total), 0), 0.999)
+			a.Waiting = p.Done == 0
+			a.Detail = lang.L("{{.Done}} of {{.Size}}", map[string]any{"Done": byteSize(p.Done), "Size": byteSize(p.Total)})
+		}
+	case core.FilePaused:
+		a.Icon, a.Detail = "download", lang.L("{{.Size}}, paused", map[string]any{"Size": byteSize(f.Size)})
+		if item.Own {
+			a.Icon = "upload"
+		}
+	case core.FileFailed:
+		a.Icon, a.Detail = "retry", fileFailure(f)
+	case core.FileCancelled:
+		a.Detail = lang.L("{{.Size}}, cancelled", map[string]any{"Size": byteSize(f.Size)})
+	}
+	return a
+}
+
+// minutes is a duration such as "1:07".
+func minutes(d time.Duration) string {
+	if d <= 0 {
+		return ""
+	}
+	return time.Time{}.Add(d).Format("4:05")
+}
+
+// fileFailure tells why a file could not be sent or received.
+func fileFailure(f *core.File) string {
+	relay := map[string]any{"Relay": f.Relay}
+	switch f.Failure {
+	case chat.FailureDisk:
+		return lang.L("The disk is full. Make room and try again.")
+	case chat.FailureGone, chat.FailureExpired:
+		return lang.L("The file is not there any more. Ask for it once more.")
+	case chat.FailureDamaged:
+		if f.Relay != "" {
+			return lang.L("The file arrived damaged: {{.Relay}} returned something else than was sent.", relay)
+		}
+		return lang.L("The file arrived damaged. Ask for it once more.")
+	case chat.FailureBlocked:
+		return lang.L("Who runs {{.Relay}} has blocked this file.", relay)
+	case chat.FailureNoRelay:
+		return lang.L("There is no relay for files. Choose one in the settings of the network.")
+	case chat.FailureSource:
+		return lang.L("The copy on this computer is damaged or gone.")
+	case chat.FailureSave:
+		return lang.L("It was received, but could not be saved where it was to go.")
+	case chat.FailureNoPeer:
+		return lang.L("The other side can't be told about it any more.")
+	case chat.FailureFull:
+		return lang.L("The relay has no room for it. Try again later.")
+	case chat.FailureRefused:
+		if f.Relay != "" {
+			return lang.L("{{.Relay}} refused the file.", relay)
+		}
+		return lang.L("The relay refused the file.")
+	}
+	return lang.L("The file could not be moved. Try again.")
+}
+
+// fileProgress shows how far a file is.
+func (c *conversation) fileProgress(p core.FileProgress) {
+	if i := c.index(p.Item); i >= 0 {
+		c.list.Changed(i)
+	}
+}
+
+// fileItems is what can be done with the file of a message.
+func (c *conversation) fileItems(item *core.Item) (items []widget.MenuItem) {
+	f := item.File
+	if f == nil || !item.Deleted.IsZero() {
+		return nil
+	}
+	id := item.ID
+	add := func(icon, text string, do func()) {
+		items = append(items, widget.MenuItem{Icon: icon, Text: text, Do: do})
+	}
+	if f.State == core.FileFailed {
+		add("warning", fileFailure(f), nil)
+	}
+	switch f.State {
+	case core.FileOffered:
+		add("download", lang.L("Receive"), func() { c.receive(id, false) })
+	case core.FilePaused, core.FileFailed:
+		add("retry", lang.L("Go on"), func() { c.receive(id, false) })
+	case core.FileWaiting, core.FileUploading, core.FileDownloading:
+		add("pause", lang.L("Pause"), func() { c.fileWork(func(ctx context.Context) error { return c.profile.PauseFile(ctx, id) }) })
+	}
+	switch f.State {
+	case core.FilePaused, core.FileFailed, core.FileWaiting, core.FileUploading, core.FileDownloading:
+		add("close", lang.L("Cancel transfer"), func() { c.cancelFile(id) })
+	}
+	if f.State == core.FileDone || item.Own {
+		if item.Content == "image" {
+			add("eye", lang.L("View"), func() { c.view(id) })
+		}
+		add("file", lang.L("Open with another program…"), func() { c.open(id) })
+		add("download", lang.L("Save as…"), func() { c.saveAs(id) })
+	}
+	if len(items) > 0 {
+		return items
+	}
+	return nil
+}
+
+// fileWork does something quick with a file, and tells if it did not work.
+func (c *conversation) fileWork(do func(ctx context.Context) error) {
+	ordered(c.w, only(do), func(_ nothing, err error) {
+		if err != nil && !c.left {
+			c.warn(sentence(err))
+		}
+	})
+}
+
+func (c *conversation) cancelFile(id int64) {
+	c.fileWork(func(ctx context.Context) error { return c.profile.CancelFile(ctx, id) })
+}
+
+// attachmentTapped does what a tap on the file of a message is for.
+func (c *conversation) attachmentTapped(i int) {
+	item := &c.items[i]
+	f, id := item.File, item.ID
+	if f == nil {
+		return
+	}
+	switch f.State {
+	case core.FileOffered, core.FilePaused, core.FileFailed:
+		c.receive(id, false)
+	case core.FileWaiting, core.FileUploading, core.FileDownloading:
+		c.cancelFile(id)
+	case core.FileDone:
+		if item.Content == "image" {
+			c.view(id)
+		} else {
+			c.open(id)
+		}
+	}
+}
+
+// pictureTapped shows a picture.
+func (c *conversation) pictureTapped(i, _ int) { c.attachmentTapped(i) }
+
+// receive receives a file, or goes on with one. Before relays are asked that are not known, the person is.
+func (c *conversation) receive(id int64, anyRelay bool) {
+	ordered(c.w, only(func(ctx context.Context) error {
+		return c.profile.ReceiveFile(ctx, id, core.ReceiveOptions{AnyRelay: anyRelay})
+	}), func(_ nothing, err error) {
+		var unknown *core.UnknownRelaysError
+		switch {
+		case c.left || err == nil:
+		case errors.As(err, &unknown):
+			c.askRelays(id, unknown.Hosts)
+		default:
+			c.warn(sentence(err))
+		}
+	})
+}
+
+// askRelays asks whether a file is to be received from relays that are not known.
+func (c *conversation) askRelays(id int64, hosts []string) {
+	var d *widget.Dialog
+	names := make([]string, len(hosts))
+	for i, host := range hosts {
+		names[i] = oneLine(host)
+	}
+	list := widget.NewLabel(strings.Join(names, "\n"), theme.TextBody)
+	list.Bold = true
+	not := widget.NewButton(lang.L("Not now"), widget.ButtonSecondary, func() { d.Close() })
+	do := widget.NewButton(lang.L("Receive anyway"), widget.ButtonPrimary, func() {
+		d.Close()
+		c.receive(id, true)
+	})
+	d = newDialog(lang.L("Receive from relays you don't know?"), 440, widget.NewColumn(12,
+		widget.NewLabel(lang.N("This file waits on {{.Count}} relays that {{.Name}} has chosen:", len(hosts), map[string]any{"Count": len(hosts), "Name": c.name()}), theme.TextBody),
+		list, widget.NewHint(lang.L("Whoever runs them would see your network address, and that it receives a file. Not what is in it, and not who you are. Through Tor they would not see it.")),
+		widget.NewGap(1, 4), buttonRow(not, do)))
+	d.ShowOn(c.w.win.Canvas())
+	c.w.win.Canvas().Focus(not)
+}
+
+// saveAs asks where a copy of a file is to be put, and puts it there.
+func (c *conversation) saveAs(id int64) {
+	i := c.index(id)
+	if i < 0 || c.items[i].File == nil {
+		return
+	}
+	save := dialog.NewFileSave(func(to fyne.URIWriteCloser, err error) {
+		if err != nil {
+			c.warn(sentence(errNoFile))
+		} else if to != nil {
+			c.saveTo(id, to)
+		}
+	}, c.w.win)
+	save.SetFileName(c.items[i].File.Name)
+	save.Show()
+}
+
+// saveTo writes a copy of a file.
+func (c *conversation) saveTo(id int64, to fyne.URIWriteCloser) {
+	apart(c.w, only(func(ctx context.Context) error { return copyFile(ctx, c.profile, id, to) }), func(_ nothing, err error) {
+		if err != nil && !c.left {
+			c.warn(sentence(err))
+		}
+	})
+}
+
+// open opens a copy of a file with another program, after asking if it came from somebody else.
+func (c *conversation) open(id int64) {
+	i := c.index(id)
+	if i < 0 || c.items[i].File == nil {
+		return
+	}
+	w, f, own := c.w, c.items[i].File, c.items[i].Own
+	if isProgram(f.Name) && !own {
+		w.tell(lang.L("Not opened"), lang.L("{{.Name}} may be a program, which could do anything with this computer. If you are sure about it, save it and start it yourself.",
+			map[string]any{"Name": f.Name}))
+		return
+	}
+	profile := c.profile
+	open := func() {
+		apart(w, func(ctx context.Context) (string, error) { return w.copies.put(ctx, profile, id, f.Name) }, func(path string, err error) {
+			if err != nil {
+				if !c.left {
+					c.warn(sentence(err))
+				}
+				return
+			}
+			w.openURL(&url.URL{Scheme: "file", Path: path})
+		})
+	}
+	if own {
+		open()
+		return
+	}
+	w.confirm(lang.L("Open with another program?"), lang.L("{{.Name}} leaves the protection of Sotto: the other program may keep traces of it, and a file can harm the program that opens it. The copy is deleted when Sotto is locked or closed.",
+		map[string]any{"Name": f.Name}), lang.L("Open"), open)
+}
+
+// view shows a picture in front of everything, with those before and after it.
+func (c *conversation) view(id int64) {
+	s := &pictureSource{c: c}
+	at := 0
+	for i := range c.items {
+		if item := &c.items[i]; item.Content == "image" && item.File != nil && item.Deleted.IsZero() && (item.File.State == core.FileDone || item.Own) {
+			if item.ID == id {
+				at = len(s.items)
+			}
+			s.items = append(s.items, *item)
+		}
+	}
+	s.show(at)
+}
+
+// pictureSource gives the viewer the pictures of a conversation.
+type pictureSource struct {
+	c     *conversation
+	items []core.Item
+}
+
+func (s *pictureSource) show(at int) {
+	if len(s.items) == 0 {
+		return
+	}
+	v := widget.NewViewer(s, at)
+	v.OnSave = func(i int) { s.c.saveAs(s.items[i].ID) }
+	v.ShowOn(s.c.w.win.Canvas())
+}
+
+// Len implements widget.ViewerSource.
+func (s *pictureSource) Len() int { return len(s.items) }
+
+// Title implements widget.ViewerSource.
+func (s *pictureSource) Title(i int) (title, detail string) {
+	item, now := &s.items[i], s.c.w.opt.Now()
+	at := item.Time.In(now.Location())
+	return s.c.author(item.Own), dayName(at, now) + ", " + clock(at)
+}
+
+// viewSide is the longest side of a picture in the viewer, in pixels.
+const viewSide = 4096
+
+// Load implements widget.ViewerSource.
+func (s *pictureSource) Load(i int, done func(img image.Image, failure string)) {
+	id, profile := s.items[i].ID, s.c.profile
+	apart(s.c.w, func(ctx context.Context) (image.Image, error) { return readPictureOf(ctx, profile, id) }, func(img image.Image, err error) {
+		done(img, sentence(err))
+	})
+}

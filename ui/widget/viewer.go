@@ -1,0 +1,370 @@
+package widget
+
+import (
+	"image"
+	"math"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/driver/desktop"
+	"fyne.io/fyne/v2/lang"
+	fynewidget "fyne.io/fyne/v2/widget"
+
+	"github.com/sotto-chat/sotto/ui/theme"
+)
+
+// ViewerSource gives a Viewer its pictures.
+type ViewerSource interface {
+	Len() int
+	// Title returns what is shown above picture i, such as who sent it, and when.
+	Title(i int) (title, detail string)
+	// Load reads picture i and calls done on the main goroutine, at once or later, with the picture or with what went wrong in words.
+	Load(i int, done func(img image.Image, failure string))
+}
+
+// Viewer shows pictures in front of everything, one at a time. The wheel, + and - zoom, 0 fits the picture into the window again, a
+// drag and, while it is larger than the window, the arrow keys move it; otherwise Left and Right go to the next ones. A double tap
+// switches between the two sizes. Escape and a tap beside the picture close it.
+type Viewer struct {
+	fynewidget.BaseWidget
+
+	// OnClosed is called once the viewer is gone.
+	OnClosed func()
+	// OnSave is called by a button, which is hidden while it is nil.
+	OnSave func(i int)
+
+	source   ViewerSource
+	at       int
+	canvas   fyne.Canvas
+	typedKey func(*fyne.KeyEvent)
+	bubble   tooltipBubble
+
+	stage                   *viewerStage
+	title, detail, note     *Label
+	close, save, left, next *IconButton
+	in, out, fit            *IconButton
+}
+
+var (
+	_ fyne.Widget = (*Viewer)(nil)
+	_ tooltipHost = (*Viewer)(nil)
+)
+
+// NewViewer returns a viewer that begins with picture at. Set the callbacks, then call ShowOn.
+func NewViewer(source ViewerSource, at int) *Viewer {
+	v := &Viewer{source: source, at: at, bubble: newTooltipBubble()}
+	v.stage = newViewerStage(v)
+	v.title, v.detail, v.note = NewLabel("", theme.TextBody), NewLabel("", theme.TextCaption), NewLabel("", theme.TextBody)
+	v.title.Bold, v.title.OneLine, v.detail.OneLine = true, true, true
+	v.note.Alignment = fyne.TextAlignCenter
+	for _, l := range []*Label{v.title, v.detail, v.note} {
+		l.Color = theme.ColorOnMedia
+	}
+	button := func(icon, name string, do func()) *IconButton {
+		b := NewIconButton(icon, name, do)
+		b.colorName = theme.ColorOnMedia
+		b.escaped = func() bool { v.Close(); return true }
+		return b
+	}
+	v.close = button("close", lang.L("Close"), v.Close)
+	v.save = button("download", lang.L("Save…"), func() { v.OnSave(v.at) })
+	v.left = button("chevron-left", lang.L("Previous"), func() { v.show(v.at - 1) })
+	v.next = button("chevron-right", lang.L("Next"), func() { v.show(v.at + 1) })
+	v.in = button("plus", lang.L("Larger"), func() { v.stage.zoomBy(1.5, v.stage.middle()) })
+	v.out = button("minus", lang.L("Smaller"), func() { v.stage.zoomBy(1/1.5, v.stage.middle()) })
+	v.fit = button("fit", lang.L("Fit"), func() { v.stage.setZoom(1) })
+	v.ExtendBaseWidget(v)
+	return v
+}
+
+// ShowOn shows the viewer on a canvas. It has the keyboard until it is closed.
+func (v *Viewer) ShowOn(c fyne.Canvas) {
+	if v.canvas != nil {
+		return
+	}
+	v.canvas, v.typedKey = c, c.OnTypedKey()
+	c.SetOnTypedKey(v.stage.TypedKey)
+	c.Overlays().Add(v)
+	v.Resize(c.Size())
+	c.Focus(v.stage)
+	v.load()
+}
+
+// Close takes the viewer away.
+func (v *Viewer) Close() {
+	if v.canvas == nil {
+		return
+	}
+	c := v.canvas
+	v.canvas = nil
+	c.Overlays().Remove(v)
+	c.SetOnTypedKey(v.typedKey)
+	if v.OnClosed != nil {
+		v.OnClosed()
+	}
+}
+
+func (v *Viewer) cancel() { v.Close() }
+
+// At returns the number of the picture that is shown.
+func (v *Viewer) At() int { return v.at }
+
+func (v *Viewer) show(i int) {
+	if i >= 0 && i < v.source.Len() && i != v.at {
+		v.at = i
+		v.load()
+	}
+}
+
+func (v *Viewer) load() {
+	at := v.at
+	title, detail := v.source.Title(at)
+	v.title.SetText(title)
+	v.detail.SetText(detail)
+	v.note.SetText(lang.L("Loading…"))
+	v.stage.set(nil)
+	v.source.Load(at, func(img image.Image, failure string) {
+		if at != v.at || v.canvas == nil {
+			return
+		}
+		if img != nil && img.Bounds().Empty() {
+			img = nil
+		}
+		v.note.SetText(failure)
+		v.stage.set(img)
+		v.Refresh()
+	})
+	v.Refresh()
+}
+
+func (v *Viewer) showTooltip(text string, at fyne.Position, size fyne.Size) {
+	v.bubble.show(text, at.Subtract(v.Position()), size, v.Size())
+	canvas.Refresh(v)
+}
+
+func (v *Viewer) hideTooltip() {
+	v.bubble.hide()
+	canvas.Refresh(v)
+}
+
+const viewerBar float32 = 60 // above and below the picture
+
+// CreateRenderer implements fyne.Widget.
+func (v *Viewer) CreateRenderer() fyne.WidgetRenderer {
+	ground := canvas.NewRectangle(nil)
+	return newRenderer(&renderer{
+		widget: v,
+		objects: append([]fyne.CanvasObject{ground, v.stage, v.note, v.title, v.detail, v.left, v.next, v.out, v.fit, v.in, v.save, v.close},
+			v.bubble.objects()...),
+		minSize: func() fyne.Size { return fyne.NewSize(200, 200) },
+		layout: func(size fyne.Size) {
+			const edge, gap = 16, 4
+			ground.Resize(size)
+			place(v.stage, 0, viewerBar, size.Width, size.Height-viewerBar) // what scrolls is clipped by the toolkit
+			y := (viewerBar - buttonHeight) / 2
+			x := size.Width - edge + 4
+			for _, b := range []*IconButton{v.close, v.save, v.in, v.fit, v.out} {
+				if b.Visible() {
+					x -= buttonHeight + gap
+					place(b, x, y, buttonHeight, buttonHeight)
+				}
+			}
+			place(v.title, edge, 11, x-2*edge, lineHeight(theme.TextBody))
+			place(v.detail, edge, 12+lineHeight(theme.TextBody), x-2*edge, lineHeight(theme.TextCaption))
+			place(v.note, edge, size.Height/2-10, size.Width-2*edge, 20)
+			place(v.left, edge-8, (size.Height-buttonHeight)/2, buttonHeight, buttonHeight)
+			place(v.next, size.Width-edge-buttonHeight+8, (size.Height-buttonHeight)/2, buttonHeight, buttonHeight)
+		},
+		update: func() {
+			ground.FillColor = theme.Color(theme.ColorStage)
+			ground.Refresh()
+			v.save.Hidden = v.OnSave == nil || v.stage.img == nil
+			v.left.Hidden = v.at == 0
+			v.next.Hidden = v.at >= v.source.Len()-1
+			v.bubble.update()
+		},
+	})
+}
+
+// viewerMost is how much larger than fitting into the window a picture can be shown.
+const viewerMost = 16
+
+// viewerStage shows one picture at a size and a place.
+type viewerStage struct {
+	fynewidget.BaseWidget
+
+	viewer  *Viewer
+	img     image.Image
+	picture *canvas.Image
+	zoom    float32       // 1 fits into the window
+	centre  fyne.Position // of the picture, relative to the middle of the stage
+}
+
+var (
+	_ fyne.Focusable      = (*viewerStage)(nil)
+	_ fyne.Scrollable     = (*viewerStage)(nil)
+	_ fyne.Draggable      = (*viewerStage)(nil)
+	_ fyne.Tappable       = (*viewerStage)(nil)
+	_ fyne.DoubleTappable = (*viewerStage)(nil)
+	_ desktop.Cursorable  = (*viewerStage)(nil)
+)
+
+func newViewerStage(v *Viewer) *viewerStage {
+	s := &viewerStage{viewer: v, picture: &canvas.Image{FillMode: canvas.ImageFillStretch}, zoom: 1}
+	s.ExtendBaseWidget(s)
+	return s
+}
+
+func (s *viewerStage) set(img image.Image) {
+	s.img, s.zoom, s.centre = img, 1, fyne.Position{}
+	s.picture.Image = img
+	s.picture.Hidden = img == nil
+	s.picture.Refresh()
+	s.Refresh()
+}
+
+func (s *viewerStage) middle() fyne.Position { return fyne.NewPos(s.Size().Width/2, s.Size().Height/2) }
+
+// fitted is the size of the picture that fits into the stage; small ones keep their size.
+func (s *viewerStage) fitted() fyne.Size {
+	const edge = 16
+	if s.img == nil {
+		return fyne.Size{}
+	}
+	b := s.img.Bounds()
+	w, h := float32(b.Dx()), float32(b.Dy())
+	f := min(1, (s.Size().Width-2*edge)/w, (s.Size().Height-edge)/h)
+	return fyne.NewSize(max(w*f, 1), max(h*f, 1))
+}
+
+func (s *viewerStage) shown() fyne.Size {
+	f := s.fitted()
+	return fyne.NewSize(f.Width*s.zoom, f.Height*s.zoom)
+}
+
+func (s *viewerStage) setZoom(zoom float32) { s.zoomBy(zoom/s.zoom, s.middle()) }
+
+// zoomBy makes the picture larger; what is at a position of the stage stays there.
+func (s *viewerStage) zoomBy(f float32, at fyne.Position) {
+	zoom := max(1, min(s.zoom*f, viewerMost))
+	f = zoom / s.zoom
+	s.zoom = zoom
+	d := at.Subtract(s.middle())
+	s.centre = fyne.NewPos(d.X+(s.centre.X-d.X)*f, d.Y+(s.centre.Y-d.Y)*f)
+	s.move(0, 0)
+}
+
+// move moves the picture, not further than its edges.
+func (s *viewerStage) move(dx, dy float32) {
+	size := s.shown()
+	limit := func(v, picture, stage float32) float32 {
+		room := max(0, (picture-stage)/2)
+		return max(-room, min(v, room))
+	}
+	s.centre = fyne.NewPos(limit(s.centre.X+dx, size.Width, s.Size().Width), limit(s.centre.Y+dy, size.Height, s.Size().Height))
+	s.Refresh()
+}
+
+// Scrolled implements fyne.Scrollable.
+func (s *viewerStage) Scrolled(ev *fyne.ScrollEvent) {
+	s.zoomBy(float32(math.Pow(1.01, float64(max(-60, min(ev.Scrolled.DY, 60))))), ev.Position)
+}
+
+// Dragged implements fyne.Draggable.
+func (s *viewerStage) Dragged(ev *fyne.DragEvent) { s.move(ev.Dragged.DX, ev.Dragged.DY) }
+
+// DragEnd implements fyne.Draggable.
+func (s *viewerStage) DragEnd() {}
+
+// Tapped implements fyne.Tappable.
+func (s *viewerStage) Tapped(ev *fyne.PointEvent) {
+	size := s.shown()
+	d := ev.Position.Subtract(s.middle()).Subtract(s.centre)
+	if d.X < -size.Width/2 || d.X > size.Width/2 || d.Y < -size.Height/2 || d.Y > size.Height/2 {
+		s.viewer.Close()
+	}
+}
+
+// DoubleTapped implements fyne.DoubleTappable.
+func (s *viewerStage) DoubleTapped(ev *fyne.PointEvent) {
+	if s.zoom > 1 {
+		s.setZoom(1)
+	} else {
+		s.zoomBy(2.5, ev.Position)
+	}
+}
+
+// Cursor implements desktop.Cursorable.
+func (s *viewerStage) Cursor() desktop.Cursor {
+	if s.zoom > 1 {
+		return desktop.PointerCursor
+	}
+	return desktop.DefaultCursor
+}
+
+// FocusGained implements fyne.Focusable.
+func (s *viewerStage) FocusGained() {}
+
+// FocusLost implements fyne.Focusable.
+func (s *viewerStage) FocusLost() {}
+
+// TypedRune implements fyne.Focusable.
+func (s *viewerStage) TypedRune(r rune) {
+	switch r {
+	case '+', '=':
+		s.zoomBy(1.5, s.middle())
+	case '-':
+		s.zoomBy(1/1.5, s.middle())
+	case '0':
+		s.setZoom(1)
+	}
+}
+
+// TypedKey implements fyne.Focusable.
+func (s *viewerStage) TypedKey(ev *fyne.KeyEvent) {
+	const step = 60
+	large := s.zoom > 1
+	switch ev.Name {
+	case fyne.KeyEscape:
+		s.viewer.Close()
+	case fyne.KeyLeft:
+		if large {
+			s.move(step, 0)
+			return
+		}
+		s.viewer.show(s.viewer.at - 1)
+	case fyne.KeyRight, fyne.KeySpace:
+		if large && ev.Name == fyne.KeyRight {
+			s.move(-step, 0)
+			return
+		}
+		s.viewer.show(s.viewer.at + 1)
+	case fyne.KeyUp:
+		s.move(0, step)
+	case fyne.KeyDown:
+		s.move(0, -step)
+	case fyne.KeyPageUp:
+		s.viewer.show(s.viewer.at - 1)
+	case fyne.KeyPageDown:
+		s.viewer.show(s.viewer.at + 1)
+	case fyne.KeyHome:
+		s.viewer.show(0)
+	case fyne.KeyEnd:
+		s.viewer.show(s.viewer.source.Len() - 1)
+	}
+}
+
+// CreateRenderer implements fyne.Widget.
+func (s *viewerStage) CreateRenderer() fyne.WidgetRenderer {
+	return newRenderer(&renderer{
+		widget:  s,
+		objects: []fyne.CanvasObject{s.picture},
+		minSize: func() fyne.Size { return fyne.NewSize(100, 100) },
+		layout: func(fyne.Size) {
+			size := s.shown()
+			at := s.middle().Add(s.centre)
+			place(s.picture, at.X-size.Width/2, at.Y-size.Height/2, size.Width, size.Height)
+		},
+		update: func() {},
+	})
+}
