@@ -9,7 +9,9 @@
 // language, copy en.json to for example de.json or pt-BR.json and translate the values; the keys are the English texts that
 // the code asks for and stay as they are. Words in double braces such as {{.Count}} are filled in by the program and have to
 // appear in the translation too. A text with plural forms is an object whose keys are the plural categories of the
-// language ("one", "few", "many", "other"). What a file leaves out appears in English. No code has to change.
+// language ("one", "few", "many", "other"). What a file leaves out appears in English; the tests list it. No code has to change.
+// Which words are used for the terms of the field is in translations/README.md. Files called toolkit, such as toolkit.ar.json, have
+// the texts of the toolkit in a language that it does not speak.
 package assets
 
 import (

@@ -50,7 +50,7 @@ func (p *Profile) Carriers(ctx context.Context, contact int64) ([]Carrier, error
 
 // reach tells how a relay is reached without another relay between; see path.
 func (p *Profile) reach(server wire.Server) Reach {
-	if local, ok := p.core.LocalRelay(); ok && local.KeyHash == server.KeyHash {
+	if p.core.isLocal(server) {
 		return ReachLocal
 	}
 	mode, _ := p.TorMode()

@@ -122,7 +122,7 @@ func (p *Profile) trusted(server wire.Server) bool {
 	if mode, _ := p.TorMode(); mode == TorOnly || mode == TorOnionRelays && onionHost(server) != "" {
 		return true
 	}
-	if local, ok := p.core.LocalRelay(); ok && local.KeyHash == server.KeyHash {
+	if p.core.isLocal(server) {
 		return true
 	}
 	if p.core.relays == nil && p.Relays().Kind == RelaysPublic && operator(server) != "" {

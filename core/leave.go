@@ -116,11 +116,12 @@ func (c *Core) startLeaver(ctx context.Context, id string) error {
 	if err := p.newCircuits(); err != nil {
 		return errors.Join(err, db.Close())
 	}
+	p.spreadOut()
 	p.smp = c.opt.Network
 	p.smp.Path = p.path
 	l := &leaver{profile: p, db: db, done: make(chan struct{})}
 	l.agent = agent.New(agent.Config{DB: db, Handler: leaverHandler{}, Network: p.smp, Presets: presetServers(), Rand: c.opt.Rand, Now: c.opt.Now,
-		RetrySend: c.opt.Retry})
+		Isolate: func() bool { return c.Tor().Isolate }, RetrySend: c.opt.Retry})
 	if err := l.agent.Start(ctx); err != nil {
 		l.agent.Close()
 		return errors.Join(err, db.Close())

@@ -100,7 +100,7 @@ func (p *Profile) ownRelays() ([]agent.Relay, error) {
 // known tells whether a relay sees this computer's network address anyway: it is one of the
 // profile's own, or, for who uses public relays, any of those.
 func (p *Profile) known(server wire.Server) bool {
-	if local, ok := p.core.LocalRelay(); ok && local.KeyHash == server.KeyHash {
+	if p.core.isLocal(server) {
 		return true
 	}
 	relays, err := p.ownRelays()

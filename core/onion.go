@@ -82,6 +82,19 @@ func (c *Core) localFiles() (wire.Server, error) {
 	return server, nil
 }
 
+// isLocal tells whether a relay is the one in this program. Its key alone does not tell: a link of somebody else may name that
+// with any port of this computer.
+func (c *Core) isLocal(server wire.Server) bool {
+	local, ok := c.LocalRelay()
+	if !ok || local.KeyHash != server.KeyHash {
+		return false
+	}
+	if server.Scheme == wire.XFTP {
+		local.Port, ok = c.local.filesPort()
+	}
+	return ok && local.Port == server.Port
+}
+
 // localPorts returns where connections to the relays on this computer go that run, by their ports.
 func (c *Core) localPorts() map[uint16]string {
 	ports := map[uint16]string{}

@@ -50,6 +50,8 @@ func (p *Profile) TestRelay(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := p.untilRerouted(ctx)
+	defer cancel()
 	if len(files) > 0 {
 		client, err := xftp.Connect(ctx, p.xftp, files[0].Server)
 		if err == nil {

@@ -85,6 +85,7 @@ type Profile struct {
 	tor       TorMode       // empty for that of the program
 	automatic int64         // see AutomaticFiles
 	isolation []byte        // random: by which circuits are kept apart
+	rerouted  chan struct{} // closed when connections are to go another way; nil if nobody waits for that
 	unread    map[int64]int // by contact
 }
 

@@ -247,7 +247,9 @@ func (c *Core) SetTor(s TorSettings) error {
 	c.tor.update()
 	after := c.Tor()
 	for _, p := range c.profiles() {
-		if _, own := p.TorMode(); before.Mode != after.Mode && !own || before.OnionRequired != after.OnionRequired || before.Isolate != after.Isolate {
+		mode, own := p.TorMode()
+		if before.Mode != after.Mode && !own || before.OnionRequired != after.OnionRequired || before.Isolate != after.Isolate ||
+			mode != TorDirect && !sameTor(before, after) { // what goes through a Tor of somebody else would not end by itself
 			p.reroute()
 		}
 	}
@@ -344,8 +346,9 @@ func (c *Core) RetryTor() {
 	c.tor.mu.Lock()
 	if c.tor.running != nil {
 		c.tor.running.Retry()
+	} else {
+		c.tor.used = nil
 	}
-	c.tor.used = nil
 	c.tor.mu.Unlock()
 	c.tor.update()
 }

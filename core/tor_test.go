@@ -28,6 +28,8 @@ type socks struct {
 	listener net.Listener
 	hosts    []string
 	users    []string
+	times    []time.Time     // of the same requests
+	pending  func(more bool) // called when a request comes, which it may hold up, and before it is answered, unless it is nil
 	conns    map[net.Conn]bool
 	work     sync.WaitGroup
 }
@@ -102,8 +104,13 @@ func (s *socks) serve(c net.Conn) {
 	host := string(read(int(read(1)[0])))
 	binary.BigEndian.Uint16(read(2))
 	s.mu.Lock()
-	s.users, s.hosts = append(s.users, user), append(s.hosts, host)
+	s.users, s.hosts, s.times = append(s.users, user), append(s.hosts, host), append(s.times, time.Now())
+	pending := s.pending
 	s.mu.Unlock()
+	if pending != nil {
+		pending(true)
+		pending(false)
+	}
 	up, err := net.Dial("tcp", s.target)
 	if err != nil {
 		c.Write([]byte{5, 5, 0, 1, 0, 0, 0, 0, 0, 0})

@@ -99,8 +99,36 @@ func (p *Profile) newCircuits() error {
 	return nil
 }
 
+// errRerouted tells that a connection was ended because it is to go another way now.
+var errRerouted = errors.New("the way to relays was changed meanwhile")
+
+// untilRerouted returns a context that also ends when connections are to go another way.
+func (p *Profile) untilRerouted(ctx context.Context) (context.Context, context.CancelFunc) {
+	p.mu.Lock()
+	if p.rerouted == nil {
+		p.rerouted = make(chan struct{})
+	}
+	rerouted := p.rerouted
+	p.mu.Unlock()
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-rerouted:
+			cancel(errRerouted)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
 // reroute ends all connections and makes them anew, as the mode is now.
 func (p *Profile) reroute() {
+	p.mu.Lock()
+	if p.rerouted != nil {
+		close(p.rerouted)
+		p.rerouted = nil
+	}
+	p.mu.Unlock()
 	// Without randomness the circuits stay as they are, which are the profile's own.
 	_ = p.newCircuits()
 	p.spreadOut()
@@ -109,7 +137,7 @@ func (p *Profile) reroute() {
 
 // path is how a relay is reached now; see [transport.PathFunc].
 func (p *Profile) path(ctx context.Context, server wire.Server, circuit string) (transport.Path, error) {
-	if local, ok := p.core.LocalRelay(); ok && local.KeyHash == server.KeyHash {
+	if p.core.isLocal(server) {
 		return transport.Path{Host: loopback}, nil // it is in this program
 	}
 	mode, _ := p.TorMode()
@@ -122,6 +150,9 @@ func (p *Profile) path(ctx context.Context, server wire.Server, circuit string) 
 			return transport.Path{}, transport.ErrHost
 		}
 		host = server.Hosts[0]
+	}
+	if err := p.core.tor.ready(ctx); err != nil {
+		return transport.Path{}, err
 	}
 	if err := p.waitTurn(ctx); err != nil {
 		return transport.Path{}, err

@@ -31,6 +31,7 @@ type torService struct {
 	err     error         // why it could not be started
 	wanted  bool
 	asked   bool // somebody waits for it who may not be known to wantsTor
+	spread  bool // Tor is ready, and profiles know when it is their turn
 
 	onion     string            // the address of the relay on this computer
 	ports     map[uint16]string // its ports, and where they lead
@@ -91,7 +92,13 @@ func (s *torService) adjust(ctx context.Context) {
 	}
 	switch {
 	case !wanted:
+		s.mu.Lock()
+		failed := s.err != nil
+		s.mu.Unlock()
 		s.set(func() { s.used, s.err = nil, nil })
+		if failed {
+			s.publish()
+		}
 	case running == nil && !same:
 		t, err := s.launch(ctx, settings)
 		s.set(func() { s.running, s.used, s.err = t, &settings, err })
@@ -115,13 +122,23 @@ func (s *torService) launch(ctx context.Context, settings TorSettings) (*tor.Tor
 	cfg.Dir, cfg.Binary, cfg.Extra, cfg.Rand, cfg.Now = filepath.Join(c.dir, "tor"), c.opt.TorBinary, c.opt.TorConfig, c.opt.Rand, c.opt.Now
 	cfg.Changed = func(status tor.Status) {
 		s.publish()
-		if status.State == TorReady { // what waits for it need not wait for its turn
-			for _, p := range c.profiles() {
-				if mode, _ := p.TorMode(); mode != TorDirect {
-					p.spreadOut()
-					p.Reconnect()
-				}
+		if status.State != TorReady {
+			s.set(func() { s.spread = false })
+			return
+		}
+		var waiting []*Profile
+		for _, p := range c.profiles() {
+			if mode, _ := p.TorMode(); mode != TorDirect {
+				p.spreadOut()
+				waiting = append(waiting, p)
 			}
+		}
+		for _, p := range c.leavers() {
+			p.spreadOut()
+		}
+		s.set(func() { s.spread = true })
+		for _, p := range waiting { // what waits to try again need not
+			p.Reconnect()
 		}
 	}
 	return tor.Start(ctx, cfg)
@@ -132,7 +149,7 @@ func (s *torService) end() {
 	s.mu.Lock()
 	t := s.running
 	s.mu.Unlock()
-	s.set(func() { s.running, s.used, s.onion, s.reachable = nil, nil, "", false })
+	s.set(func() { s.running, s.used, s.onion, s.reachable, s.spread = nil, nil, "", false, false })
 	if t != nil {
 		_ = t.Close()
 		s.publish()
@@ -152,11 +169,15 @@ func (s *torService) publish() {
 	s.core.hub.publish(Event{"", TorChanged{s.core.TorStatus()}})
 }
 
-// get returns Tor, for which it waits if it is about to be started.
+// get returns Tor as it was chosen, for which it waits if it is about to be started.
 func (s *torService) get(ctx context.Context) (*tor.Tor, error) {
 	for {
+		settings := s.core.Tor()
 		s.mu.Lock()
 		t, err, changed := s.running, s.err, s.changed
+		if s.used == nil || !sameTor(*s.used, settings) {
+			t, err = nil, nil // of before
+		}
 		s.mu.Unlock()
 		switch {
 		case t != nil:
@@ -172,6 +193,27 @@ func (s *torService) get(ctx context.Context) (*tor.Tor, error) {
 		case <-changed:
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%w: %w", ErrTorNotReady, ctx.Err())
+		}
+	}
+}
+
+// ready waits until Tor is ready and profiles know when it is their turn: they are not to come to relays in the
+// moment in which it is there.
+func (s *torService) ready(ctx context.Context) error {
+	for {
+		if _, err := s.proxy(ctx, ""); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		spread, changed := s.spread, s.changed
+		s.mu.Unlock()
+		if spread {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ErrTorNotReady, ctx.Err())
 		}
 	}
 }
@@ -222,7 +264,7 @@ func (p *Profile) spreadOut() {
 	p.core.mu.Unlock()
 	turn := time.Now()
 	if !current {
-		n, err := rand.Int(rand.Reader, big.NewInt(int64(spread)))
+		n, err := rand.Int(p.core.opt.Rand, big.NewInt(int64(spread)))
 		if err == nil {
 			turn = turn.Add(time.Duration(n.Int64()))
 		}

@@ -24,6 +24,7 @@ type conversation struct {
 	w       *Window
 	id      int64
 	profile *core.Profile
+	state   core.ContactState // that is shown
 
 	items    []core.Item // in the order of the conversation: a part of it without gaps
 	loaded   bool        // something was read
@@ -33,6 +34,7 @@ type conversation struct {
 	reading  int         // counts jumps: what was read for an earlier one is dropped
 
 	screen   fyne.CanvasObject
+	stack    *fyne.Container // what is in screen, from its top
 	head     *head
 	list     *widget.MessageList
 	composer *widget.Composer
@@ -41,17 +43,21 @@ type conversation struct {
 	body     *fyne.Container // what is below the head
 	middle   *fyne.Container // the list, or what is shown while there are no messages
 
-	warned     string // what warn said last
-	draft      string // as it was kept last
+	warned     string            // what warn said last
+	tell       func(text string) // does what warn does in place of it; may be nil
+	draft      string            // as it was kept last
 	draftTimer *time.Timer
 	left       bool
 
-	writing  writing         // what the composer is for besides new messages
-	attached []attached      // what will be sent with the text
-	chooser  *chooser        // below the messages while several are chosen
-	find     *findBar        // above the messages while they are searched
-	texts    map[int64]shown // texts as they are shown, by the id of their message
-	media    *media          // pictures of messages
+	writing   writing         // what the composer is for besides new messages
+	attached  []attached      // what will be sent with the text
+	recording *recording      // nil if nothing is recorded
+	playing   *playing        // nil if nothing is played
+	chooser   *chooser        // below the messages while several are chosen
+	find      *findBar        // above the messages while they are searched
+	texts     map[int64]shown // texts as they are shown, by the id of their message
+	media     *media          // pictures of messages
+	carriers  []core.Carrier  // the relays of the conversation, as far as they were read
 }
 
 var (
@@ -78,9 +84,11 @@ func newConversationPage(w *Window, contact *core.Contact) *conversation {
 	c.find = newFindBar(c)
 	c.body = container.New(footLayout{}, c.middle, c.foot)
 	c.composer.OnResized = c.body.Refresh
-	c.screen = widget.NewSurface(theme.ColorBackground, container.New(stackLayout{}, c.head.content, c.find.bar, c.body))
+	c.stack = container.New(stackLayout{}, c.head.content, c.find.bar, c.body)
+	c.screen = widget.NewSurface(theme.ColorBackground, c.stack)
 	c.update(contact)
 	c.load(contact.Unread)
+	c.readCarriers()
 	return c
 }
 
@@ -96,6 +104,7 @@ func (c *conversation) listen() {
 	l.OnQuote = c.toQuoted
 	l.OnAttachment = c.attachmentTapped
 	l.OnPicture = c.pictureTapped
+	l.OnSeek, l.OnSpeed = c.seek, c.faster
 	l.OnLink = func(_ int, link string) { c.w.openLink(link) }
 	l.OnChosen = func() { c.chooser.update() }
 	l.OnTyped = func(r rune) {
@@ -139,12 +148,15 @@ func (c *conversation) focus() {
 // closed keeps the draft.
 func (c *conversation) closed() {
 	c.endLive()
+	c.recorded(false)
+	c.stopPlaying()
 	c.keepDraft()
 	c.left = true
 }
 
 // update shows what is known of the contact.
 func (c *conversation) update(contact *core.Contact) {
+	c.state = contact.State
 	name := c.w.contactName(contact)
 	c.head.avatar.SetView(c.w.avatar(contact))
 	c.head.set(name, c.w.connectionLine(contact))
@@ -205,6 +217,10 @@ func (c *conversation) showFoot(composer bool) {
 // warn shows what went wrong above the composer until something is written or sent.
 func (c *conversation) warn(text string) {
 	c.warned = text
+	if c.tell != nil {
+		c.tell(text)
+		return
+	}
 	c.note.Set(widget.ToneDanger, text)
 	c.note.SetAction("", nil)
 	c.showFoot(c.composer.Visible())
@@ -236,9 +252,13 @@ func (c *conversation) changed(e any) {
 		if e.Contact.State == chat.ContactInvited {
 			return
 		}
+		connected := c.state != e.Contact.State
 		c.update(&e.Contact)
 		c.read()
 		c.refreshPanel()
+		if connected {
+			c.readCarriers()
+		}
 	case core.ItemAdded:
 		c.put(e.Item)
 	case core.ItemChanged:
@@ -253,7 +273,7 @@ func (c *conversation) changed(e any) {
 		if contact := c.w.contact(c.id); contact != nil {
 			c.head.set(c.w.contactName(contact), c.w.connectionLine(contact))
 		}
-		c.refreshPanel()
+		c.readCarriers()
 	}
 }
 
@@ -263,9 +283,10 @@ func (c *conversation) put(item core.Item) {
 		return
 	}
 	if i := c.index(item.ID); i >= 0 {
-		if c.items[i].Change <= item.Change {
+		if old := c.items[i]; old.Change <= item.Change {
 			c.items[i] = item
 			c.list.Changed(i)
+			c.fileChanged(old.File, &item)
 		}
 		return
 	}
@@ -277,6 +298,9 @@ func (c *conversation) put(item core.Item) {
 	}
 	c.items = append(c.items, item)
 	c.list.InsertedAtEnd(1)
+	if item.Kind == chat.KindMoved || item.Kind == chat.KindPeerMoved {
+		c.readCarriers()
+	}
 	if contact := c.w.contact(c.id); contact != nil && (len(c.items) == 1 || isNotice(&item)) {
 		c.update(contact)
 	}

@@ -64,9 +64,12 @@ func (c *conversation) attachment(item *core.Item) *widget.Attachment {
 			a.Icon = "upload"
 		}
 	case core.FileFailed:
-		a.Icon, a.Detail = "retry", fileFailure(f)
+		a.Icon, a.Detail = "retry", lang.L("{{.Size}}, failed", map[string]any{"Size": byteSize(f.Size)})
 	case core.FileCancelled:
 		a.Detail = lang.L("{{.Size}}, cancelled", map[string]any{"Size": byteSize(f.Size)})
+	}
+	if item.Content == "voice" {
+		c.voiceView(item, a)
 	}
 	return a
 }
@@ -184,9 +187,12 @@ func (c *conversation) attachmentTapped(i int) {
 	case core.FileWaiting, core.FileUploading, core.FileDownloading:
 		c.cancelFile(id)
 	case core.FileDone:
-		if item.Content == "image" {
+		switch item.Content {
+		case "image":
 			c.view(id)
-		} else {
+		case "voice":
+			c.play(id)
+		default:
 			c.open(id)
 		}
 	}
@@ -211,8 +217,18 @@ func (c *conversation) receive(id int64, anyRelay bool) {
 	})
 }
 
+// fileChanged asks about the relays of a file that was asked for before they were known, and so was not received.
+func (c *conversation) fileChanged(old *core.File, item *core.Item) {
+	if !item.Own && old != nil && item.File != nil && old.State == core.FileWaiting && item.File.State == core.FileOffered {
+		c.receive(item.ID, false)
+	}
+}
+
 // askRelays asks whether a file is to be received from relays that are not known.
 func (c *conversation) askRelays(id int64, hosts []string) {
+	if c.w.win.Canvas().Overlays().Top() != nil {
+		return // it can be asked for again
+	}
 	var d *widget.Dialog
 	names := make([]string, len(hosts))
 	for i, host := range hosts {
@@ -225,7 +241,7 @@ func (c *conversation) askRelays(id int64, hosts []string) {
 		d.Close()
 		c.receive(id, true)
 	})
-	d = newDialog(lang.L("Receive from relays you don't know?"), 440, widget.NewColumn(12,
+	d = newDialog(lang.L("Receive from these relays?"), 440, widget.NewColumn(12,
 		widget.NewLabel(lang.N("This file waits on {{.Count}} relays that {{.Name}} has chosen:", len(hosts), map[string]any{"Count": len(hosts), "Name": c.name()}), theme.TextBody),
 		list, widget.NewHint(lang.L("Whoever runs them would see your network address, and that it receives a file. Not what is in it, and not who you are. Through Tor they would not see it.")),
 		widget.NewGap(1, 4), buttonRow(not, do)))

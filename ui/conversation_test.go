@@ -17,6 +17,8 @@ import (
 
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/core/chat"
+	"github.com/sotto-chat/sotto/core/voice"
+	"github.com/sotto-chat/sotto/ui/sound"
 	"github.com/sotto-chat/sotto/ui/theme"
 	"github.com/sotto-chat/sotto/ui/widget"
 )
@@ -188,7 +190,7 @@ func TestSearchAndJump(t *testing.T) {
 	b := newBench(t, theme.Light, "Alice")
 	b.openNotes()
 	b.wait("the notes", func() bool { _, ok := b.main.content.(*conversation); return ok })
-	for i := range 3 * historyPage {
+	for i := range 2*historyPage + 40 {
 		text := "nothing of interest"
 		if i == 5 {
 			text = "the *quick* brown fox"
@@ -221,7 +223,7 @@ func TestSearchAndJump(t *testing.T) {
 		b.settle()
 		return !c.more
 	})
-	if len(c.items) != 3*historyPage {
+	if len(c.items) != 2*historyPage+40 {
 		t.Errorf("%d messages", len(c.items))
 	}
 	c.find.field.Entry.SetText("nowhere")
@@ -297,7 +299,7 @@ func TestFiles(t *testing.T) {
 
 	// The relay is Alice's, whom Bob's program would tell where it is.
 	b.list.OnAttachment(0)
-	bob.wait("the question", func() bool { return bob.win.Canvas().Overlays().Top() != nil })
+	both(alice, bob, "the question", func() bool { return bob.win.Canvas().Overlays().Top() != nil })
 	bob.tap("Not now")
 	if b.items[0].File.State != core.FileOffered {
 		t.Errorf("it is %s", b.items[0].File.State)
@@ -458,4 +460,82 @@ func TestHostileMessages(t *testing.T) {
 	if slices.ContainsFunc(c.menuItems(&c.items[2]), func(m widget.MenuItem) bool { return strings.HasPrefix(m.Text, "Open") }) {
 		t.Error("a file that is not here can be opened")
 	}
+}
+
+// fakeSound is a microphone and a loudspeaker.
+type fakeSound struct {
+	write    func([]int16) error
+	progress func(time.Duration)
+	ended    func(error)
+	done     []string
+}
+
+func (f *fakeSound) Stop() error { return nil }
+
+type fakePlayer struct{ *fakeSound }
+
+func (p fakePlayer) Pause()             { p.done = append(p.done, "pause") }
+func (p fakePlayer) Resume()            { p.done = append(p.done, "resume") }
+func (p fakePlayer) Seek(time.Duration) { p.done = append(p.done, "seek") }
+func (p fakePlayer) SetSpeed(float64)   { p.done = append(p.done, "speed") }
+func (p fakePlayer) Stop()              {}
+
+func TestVoiceMessage(t *testing.T) {
+	alice, bob := friends(t)
+	f := new(fakeSound)
+	for _, b := range []*bench{alice, bob} {
+		b.opt.Record = func(r sound.Recording) (Recorder, error) {
+			f.write = r.Write
+			return f, nil
+		}
+		b.opt.Play = func(p sound.Playback) (Player, error) {
+			f.progress, f.ended = p.Progress, p.Ended
+			return fakePlayer{f}, nil
+		}
+		id := b.main.openID()
+		b.main.showContact(0)
+		b.openContact(id)
+		b.settle()
+	}
+	a, b := alice.conversation(), bob.conversation()
+	record := func() {
+		a.composer.OnVoice()
+		alice.wait("the microphone", func() bool { return a.recording != nil && a.recording.recorder != nil })
+	}
+	record()
+	a.composer.OnVoiceDone(false)
+	record()
+	samples := make([]int16, 2*voice.Rate)
+	for i := range samples {
+		samples[i] = int16(8000 * (i % 100) / 100)
+	}
+	if err := f.write(samples); err != nil {
+		t.Fatal(err)
+	}
+	a.composer.OnVoiceDone(true)
+	both(alice, bob, "the voice message", func() bool {
+		return len(a.items) == 1 && len(b.items) == 1 && b.items[0].Content == "voice" && b.items[0].File != nil
+	})
+	b.receive(b.items[0].ID, true)
+	both(alice, bob, "it is here", func() bool { return b.items[0].File.State == core.FileDone })
+	b.list.OnAttachment(0)
+	bob.wait("it plays", func() bool { return b.At(0).Attachment.Icon == "pause" })
+	f.progress(time.Second)
+	bob.wait("how far it is", func() bool { p := b.At(0).Attachment.Played; return p > 0.4 && p < 0.6 })
+	b.list.OnSpeed(0)
+	b.list.OnSeek(0, 0.25)
+	b.list.OnAttachment(0)
+	if at := b.At(0).Attachment; at.Icon != "play" || at.Speed != "1.5×" || len(at.Loudness) == 0 {
+		t.Errorf("it is shown as %+v", at)
+	}
+	b.list.OnAttachment(0)
+	if got := strings.Join(f.done, " "); got != "speed seek pause resume" {
+		t.Errorf("the loudspeaker was told %q", got)
+	}
+	f.ended(nil)
+	bob.wait("it is at its end", func() bool { at := b.At(0).Attachment; return at.Icon == "play" && at.Played == 0 })
+
+	alice.opt.Record = func(sound.Recording) (Recorder, error) { return nil, sound.ErrNoMicrophone }
+	a.composer.OnVoice()
+	alice.wait("the refusal", func() bool { return a.recording == nil && strings.HasPrefix(a.warned, "There is no microphone") })
 }

@@ -204,6 +204,14 @@ func (c *conversation) text(item *core.Item) shown {
 	} else {
 		s = styled(item.Text)
 	}
+	if f := item.File; f != nil && (f.State == core.FileFailed || f.Failure == chat.FailureSave) {
+		if s.text != "" {
+			s.text += "\n"
+		}
+		start := len(s.text)
+		s.text += fileFailure(f)
+		s.spans = append(s.spans, widget.Span{Start: start, End: len(s.text), Color: theme.ColorDanger})
+	}
 	s.change = item.Change
 	c.texts[item.ID] = s
 	return s

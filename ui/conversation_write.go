@@ -42,6 +42,9 @@ func (c *conversation) equip() {
 		at := c.w.app.Driver().AbsolutePositionForObject(c.composer).AddXY(size.Width, -pickerHeight)
 		c.w.pickEmoji(at, func(emoji string) { c.composer.Insert(emoji) })
 	}
+	if c.w.opt.Record != nil {
+		p.OnVoice, p.OnVoiceDone = c.record, c.recorded
+	}
 	if c.w.core.Appearance().Live {
 		p.OnLive = func() {
 			c.endLive()

@@ -44,7 +44,10 @@ func (c *copies) put(ctx context.Context, p *core.Profile, id int64, name string
 func (c *copies) wipe() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var errs []error
+	var (
+		errs []error
+		left []string
+	)
 	for _, dir := range c.dirs {
 		files, err := os.ReadDir(dir)
 		errs = append(errs, err)
@@ -53,10 +56,17 @@ func (c *copies) wipe() error {
 				errs = append(errs, overwrite(filepath.Join(dir, file.Name())))
 			}
 		}
-		errs = append(errs, os.RemoveAll(dir))
+		if err := os.RemoveAll(dir); err != nil {
+			errs, left = append(errs, err), append(left, dir)
+		}
 	}
-	c.dirs = nil
+	c.dirs = left
 	return errors.Join(errs...)
+}
+
+// wipeCopies wipes what other programs have opened, beside the main goroutine. What can't be wiped now is when the window closes.
+func (w *Window) wipeCopies() {
+	apart(w, func(context.Context) (nothing, error) { return nothing{}, w.copies.wipe() }, func(nothing, error) {})
 }
 
 // overwrite fills a file with zeros.

@@ -29,8 +29,13 @@ func listTime(t, now time.Time) string {
 	case t.Year() == now.Year():
 		return shortDate(t)
 	default:
-		return t.Format("2006-01-02")
+		return numericDate(t)
 	}
+}
+
+// numericDate is a day in digits, such as "2025-11-19".
+func numericDate(t time.Time) string {
+	return lang.L("{{.Year}}-{{.Month}}-{{.Day}}", map[string]any{"Year": t.Format("2006"), "Month": t.Format("01"), "Day": t.Format("02")})
 }
 
 // listDate is a time within a sentence, such as "today at 15:04" and "on 12 Mar".

@@ -35,6 +35,20 @@ func (c *conversation) disappearingOffer(item *core.Item) time.Duration {
 	return item.TTL
 }
 
+// openOffer returns the time of an offer that was not agreed to, until something else is written; otherwise 0.
+func (c *conversation) openOffer() time.Duration {
+	for i := len(c.items) - 1; i >= 0 && !c.more; i-- {
+		item := &c.items[i]
+		if item.Own && !isNotice(item) {
+			break
+		}
+		if item.Kind == chat.KindDisappearing {
+			return c.disappearingOffer(item)
+		}
+	}
+	return 0
+}
+
 // setDisappearing has messages disappear after a time, or never.
 func (c *conversation) setDisappearing(after time.Duration) {
 	id := c.id
@@ -95,7 +109,10 @@ func parseSpan(text string) (time.Duration, bool) {
 		letter := "smhdw"[i : i+1]
 		if unit != "" && (strings.HasPrefix(name, unit) || unit == letter) {
 			total := time.Duration(n) * length
-			return total, total/length == time.Duration(n) && total >= chat.MinTTL && total <= chat.MaxTTL
+			if total/length != time.Duration(n) || total < chat.MinTTL || total > chat.MaxTTL {
+				return 0, false
+			}
+			return total, true
 		}
 	}
 	return 0, false

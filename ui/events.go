@@ -41,6 +41,8 @@ func (w *Window) handle(e core.Event) {
 	case core.RequestAdded:
 		w.notifyRequest(e.Profile, c.Request)
 	case core.ProfileDeleted:
+		w.recent = nil // it may have been used there
+		w.wipeCopies()
 		w.profileDeleted(e.Profile)
 	case core.TorChanged:
 		w.torChanged(w.core.TorStatus()) // the event may be an old one

@@ -198,15 +198,3 @@ func (b *bench) tapRow(title string) {
 	}
 	b.Fatalf("there is no row %q", title)
 }
-
-// drain does what is waiting.
-func (b *bench) drain() {
-	for {
-		select {
-		case f := <-b.queue:
-			f()
-		default:
-			return
-		}
-	}
-}

@@ -78,9 +78,16 @@ func fixedKeys() []keyGroup {
 		}},
 		{lang.L("IN LISTS AND MESSAGES"), [][2]string{
 			{lang.L("Up, Down"), lang.L("Move")},
+			{lang.L("Page Up, Page Down"), lang.L("Move by a page")},
 			{lang.L("Home, End"), lang.L("First, last")},
 			{lang.L("Enter"), lang.L("Open, or what can be done with a message")},
+			{lang.L("Menu"), lang.L("What can be done with the row or message")},
 			{lang.L("Ctrl+C"), lang.L("Copy the message or what is selected")},
+			{lang.L("Space, Ctrl+A"), lang.L("Choose one, all, while several are being chosen")},
+		}},
+		{lang.L("PICTURES"), [][2]string{
+			{lang.L("Left, Right"), lang.L("Previous, next picture")},
+			{lang.L("+ − 0"), lang.L("Larger, smaller, as a whole")},
 		}},
 		{lang.L("EVERYWHERE"), [][2]string{
 			{lang.L("Tab, Shift+Tab"), lang.L("Next, previous field or button")},
@@ -147,15 +154,43 @@ func (w *Window) showShortcuts() {
 			window.keys = append(window.keys, [2]string{s.keys, s.name})
 		}
 	}
-	column := widget.NewColumn(14)
-	for _, g := range append([]keyGroup{window}, fixedKeys()...) {
-		lines := widget.NewColumn(2)
-		for _, k := range g.keys {
-			name := widget.NewLabel(k[1], theme.TextSmall)
-			lines.Add(container.New(rightLayout{8}, name, widget.NewPill(k[0])))
+	groups := append([]keyGroup{window}, fixedKeys()...)
+	lines := func(groups ...keyGroup) fyne.CanvasObject {
+		column := widget.NewColumn(14)
+		for _, g := range groups {
+			lines := widget.NewColumn(2)
+			for _, k := range g.keys {
+				lines.Add(container.New(rightLayout{8}, widget.NewLabel(k[1], theme.TextSmall), widget.NewPill(k[0])))
+			}
+			column.Add(section(g.title, lines))
 		}
-		column.Add(section(g.title, lines))
+		return column
 	}
-	d := newDialog(lang.L("Keyboard shortcuts"), 460, column)
+	const narrow, wide = 460, 860
+	var content fyne.CanvasObject
+	width := float32(narrow)
+	if w.size.Width > wide {
+		width = wide
+		const half = 2 // groups at the left
+		content = container.New(twoColumns{36}, lines(groups[:half]...), lines(groups[half:]...))
+	} else {
+		content = lines(groups...)
+	}
+	d := newDialog(lang.L("Keyboard shortcuts"), width, content)
 	d.ShowOn(w.win.Canvas())
+}
+
+// twoColumns puts two objects beside each other.
+type twoColumns struct{ gap float32 }
+
+func (l twoColumns) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	width := (size.Width - l.gap) / 2
+	for i, o := range objects {
+		place(o, float32(i)*(width+l.gap), 0, width, o.MinSize().Height)
+	}
+}
+
+func (l twoColumns) MinSize(objects []fyne.CanvasObject) fyne.Size {
+	a, b := objects[0].MinSize(), objects[1].MinSize()
+	return fyne.NewSize(2*max(a.Width, b.Width)+l.gap, max(a.Height, b.Height))
 }

@@ -172,6 +172,8 @@ func (m *mainScreen) row(i int) widget.ConversationView {
 		v.Delivery = delivery(c.Last)
 	case c.State == chat.ContactConnecting:
 		v.Preview = lang.L("connecting…")
+	case c.State == chat.ContactNotes:
+		v.Preview = lang.L("stay on this computer")
 	default:
 		v.Preview = lang.L("connected")
 	}

@@ -58,6 +58,8 @@ func (w *Window) showLock() {
 		return
 	}
 	w.locked = true
+	w.recent = nil
+	w.wipeCopies()
 	for o := w.win.Canvas().Overlays().Top(); o != nil; o = w.win.Canvas().Overlays().Top() {
 		if d, ok := o.(*widget.Dialog); ok {
 			d.Close()

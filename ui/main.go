@@ -432,7 +432,11 @@ func (w *Window) tell(title, text string) {
 
 // avatar is the avatar of a contact.
 func (w *Window) avatar(c *core.Contact) widget.AvatarView {
-	return widget.AvatarView{Name: cmp.Or(c.Alias, c.Name), ID: seed(c.AvatarSeed), Picture: w.thumbs.get(c.Picture), Pending: c.State == chat.ContactInvited}
+	name := cmp.Or(c.Alias, c.Name)
+	if c.State == chat.ContactNotes {
+		name = w.contactName(c)
+	}
+	return widget.AvatarView{Name: name, ID: seed(c.AvatarSeed), Picture: w.thumbs.get(c.Picture), Pending: c.State == chat.ContactInvited}
 }
 
 // seed makes the id of an avatar of the random number that core keeps for it.

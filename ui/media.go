@@ -42,6 +42,7 @@ type media struct {
 	pictures map[pictureKey]image.Image // nil while it is being decoded, and if it can't be
 	order    []pictureKey               // the oldest one first
 	turn     chan struct{}
+	changed  func() // called after a picture was decoded; may be nil
 }
 
 func newMedia(c *conversation) *media {
@@ -78,6 +79,9 @@ func (m *media) get(key pictureKey, side int, read func(ctx context.Context) ([]
 		m.pictures[key] = img
 		if i := m.c.index(key.item); i >= 0 {
 			m.c.list.Changed(i)
+		}
+		if m.changed != nil {
+			m.changed()
 		}
 	})
 	return nil

@@ -139,6 +139,10 @@ func (c *conversation) tellState(contact *core.Contact) {
 	case w.codeChanged[w.key(c.id)] && contact.Verified.IsZero():
 		c.note.Set(widget.ToneWarning, lang.L("The security code of {{.Name}} has changed. Compare it again before you write anything secret.", name))
 		c.note.SetAction(lang.L("Compare…"), func() { w.showVerify(c.id) })
+	case c.openOffer() > 0:
+		after := c.openOffer()
+		c.note.Set(widget.ToneInfo, lang.L("{{.Name}} would like messages to disappear after {{.Time}}.", map[string]any{"Name": c.w.contactName(contact), "Time": timeSpan(after)}))
+		c.note.SetAction(lang.L("Agree"), func() { c.setDisappearing(after) })
 	case move != nil && move.err != nil:
 		c.note.Set(widget.ToneDanger, lang.L("Not moved to another relay. {{.Reason}}", map[string]any{"Reason": sentence(move.err)}))
 		c.note.SetAction(lang.L("Try again"), func() { w.startMove(c.id) })

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"slices"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
@@ -24,11 +25,45 @@ func (c *conversation) togglePanel() {
 	c.w.keepPanel(open)
 }
 
-// refreshPanel shows the panel again if it is open.
+// refreshPanel shows the panel again if it is open, scrolled as it was.
 func (c *conversation) refreshPanel() {
-	if c.w.main.frame.panelOpen {
-		c.w.main.showPanel(newPanel(c))
+	if !c.w.main.frame.panelOpen {
+		return
 	}
+	offset := fyne.Position{}
+	if s := c.w.main.panelScroll(); s != nil {
+		offset = s.Offset
+	}
+	c.w.main.showPanel(newPanel(c))
+	if s := c.w.main.panelScroll(); s != nil && offset.Y > 0 {
+		s.ScrollToOffset(offset)
+	}
+}
+
+// panelScroll is what scrolls in the panel, nil if there is none.
+func (m *mainScreen) panelScroll() *container.Scroll {
+	if len(m.panel.Objects) == 0 {
+		return nil
+	}
+	if s, ok := m.panel.Objects[0].(*widget.Surface); ok {
+		scroll, _ := s.Content.(*container.Scroll)
+		return scroll
+	}
+	return nil
+}
+
+// readCarriers finds out which relays carry the conversation, and shows it.
+func (c *conversation) readCarriers() {
+	ordered(c.w, func(ctx context.Context) ([]core.Carrier, error) { return c.profile.Carriers(ctx, c.id) }, func(list []core.Carrier, err error) {
+		if err == nil && !c.left && !slices.EqualFunc(list, c.carriers, sameCarrier) {
+			c.carriers = list
+			c.refreshPanel()
+		}
+	})
+}
+
+func sameCarrier(a, b core.Carrier) bool {
+	return a.Host == b.Host && a.Receive == b.Receive && a.Reach == b.Reach && a.Proxy == b.Proxy && a.Operator == b.Operator
 }
 
 // contactPills are words about a contact that are always in sight.
@@ -70,8 +105,14 @@ func newPanel(c *conversation) fyne.CanvasObject {
 		below(lang.L("You are “{{.Name}}” in this conversation.", map[string]any{"Name": contact.IncognitoName}))
 	}
 	column.Add(widget.NewGap(1, 4))
+	column.Add(c.messageRows(contact))
+	column.Add(widget.NewGap(1, 4))
 	column.Add(widget.NewHeading(lang.L("WHO CAN SEE WHAT")))
-	for _, card := range w.whoSeesWhat(contact, w.conversationRelays(contact)) {
+	relays := seenRelays(c.carriers)
+	if len(relays) == 0 {
+		relays = w.conversationRelays(contact)
+	}
+	for _, card := range w.whoSeesWhat(contact, relays) {
 		column.Add(card)
 	}
 	column.Add(widget.NewGap(1, 4))

@@ -13,6 +13,7 @@ import (
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/core/chat"
 	"github.com/sotto-chat/sotto/core/wire"
+	"github.com/sotto-chat/sotto/ui/desktop"
 	"github.com/sotto-chat/sotto/ui/theme"
 	"github.com/sotto-chat/sotto/ui/widget"
 )
@@ -131,6 +132,9 @@ func TestPicturesOfFirstStart(t *testing.T) {
 		s.forward()
 		b.win.Canvas().Unfocus()
 		b.compare(fmt.Sprintf("start-2-%v", mode))
+		s.network.choose(1)
+		b.compare(fmt.Sprintf("start-2-tor-%v", mode))
+		s.network.choose(0)
 		s.forward()
 		b.win.Canvas().Unfocus()
 		b.compare(fmt.Sprintf("start-3-%v", mode))
@@ -366,6 +370,16 @@ func TestPicturesOfSettings(t *testing.T) {
 		b.showNotifications()
 		b.settle()
 		b.compare(fmt.Sprintf("notifications-%v", mode))
+		b.opt.Autostart, b.tray = &desktop.Autostart{}, &fakeTray{}
+		t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+		b.showStarting()
+		b.settle()
+		b.compare(fmt.Sprintf("starting-%v", mode))
+		b.opt.Autostart, b.tray = nil, nil
+		b.refill()
+		b.compare(fmt.Sprintf("starting-none-%v", mode))
+		b.showAbout()
+		b.compare(fmt.Sprintf("about-%v", mode))
 		b.showPrivacy()
 		b.compare(fmt.Sprintf("privacy-%v", mode))
 		if err := b.core.SetLock(t.Context(), "", "open sesame"); err != nil {

@@ -104,8 +104,8 @@ func (w *Window) routingSettings() fyne.CanvasObject {
 		fall.SetHint(fallback.text)
 		rows = append(rows, widget.NewLine(), roomy(fall))
 	}
-	if p.Relays().Kind == core.RelaysThisComputer && n.Routing != core.RouteNever {
-		rows = append(rows, widget.NewNote(widget.ToneInfo, lang.L("The relay on this computer has the same network address as you, so it can't hide it from others.")))
+	if p.Relays().Kind == core.RelaysThisComputer && n.Routing != core.RouteNever && w.usesTor() != core.TorOnly {
+		rows = append(rows, widget.NewInset(widget.NewNote(widget.ToneInfo, lang.L("The relay on this computer has the same network address as you, so it can't hide it from others.")), 6, 10))
 	}
 	return section(lang.L("RELAYS OF OTHERS"), rowsCard(rows...))
 }

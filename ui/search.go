@@ -63,7 +63,7 @@ func newFindBar(c *conversation) *findBar {
 // search opens the search in the conversation.
 func (c *conversation) search() {
 	c.find.bar.Show()
-	c.screen.Refresh()
+	c.stack.Refresh()
 	c.w.win.Canvas().Focus(c.find.field.Entry)
 }
 
@@ -71,7 +71,7 @@ func (c *conversation) search() {
 func (f *findBar) close() {
 	f.field.Entry.SetText("")
 	f.bar.Hide()
-	f.c.screen.Refresh()
+	f.c.stack.Refresh()
 	f.c.focus()
 }
 

@@ -3,6 +3,8 @@ package ui
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
@@ -181,6 +183,9 @@ func (w *Window) showPrivacy() {
 			objects = append(objects, settingsCard(widget.NewFact(lang.L("Lock this profile"),
 				lang.L("The profile is closed until its passphrase is typed again. It receives nothing meanwhile."), lock)))
 		}
+		live := widget.NewToggle(w.core.Appearance().Live, func(on bool) { w.changeLook(func(a *core.Appearance) { a.Live = on }) })
+		objects = append(objects, settingsCard(widget.NewFact(lang.L("Offer live messages"),
+			lang.L("A button beside the message shows it to the other side while you type, with all that you take back."), live)))
 		return append(objects, w.hiddenSettings(), w.lockSettings())
 	})
 }
@@ -257,7 +262,8 @@ func byteSize(n int64) string {
 	if i == 0 || size >= 100 {
 		return fmt.Sprintf("%.0f %s", size, units[i])
 	}
-	return fmt.Sprintf("%.1f %s", size, units[i])
+	whole, tenth, _ := strings.Cut(strconv.FormatFloat(size, 'f', 1, 64), ".")
+	return lang.L("{{.Whole}}.{{.Tenth}}", map[string]any{"Whole": whole, "Tenth": tenth}) + " " + units[i]
 }
 
 // showAbout shows what the program is.

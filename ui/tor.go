@@ -186,7 +186,7 @@ func (w *Window) wayIn(tor func()) fyne.CanvasObject {
 				return w.core.SetTor(s)
 			}, w.torChosen)
 	})
-	everybody.SetHint(all.text)
+	everybody.SetHint(lang.L("Those that have no choice of their own."))
 	value, hint := lang.L("Like all"), lang.L("It can have a choice of its own.")
 	chosen := core.TorMode("")
 	if own {
@@ -276,8 +276,17 @@ func (t *torProgress) update() {
 	t.note.SetAction("", nil)
 	if s.Problem != nil && s.State != core.TorReady {
 		t.note.Set(widget.ToneWarning, torProblem(s.Problem))
-		if !connecting {
-			t.note.SetAction(lang.L("Try again"), t.w.retryTor)
+		switch s.Problem.Kind {
+		case core.TorProblemBlocked, core.TorProblemBridges, core.TorProblemTransport:
+			t.note.SetAction(lang.L("Bridges…"), t.w.chooseBridges)
+		case core.TorProblemProxy:
+			t.note.SetAction(lang.L("Proxy…"), t.w.chooseUpstream)
+		case core.TorProblemNotThere, core.TorProblemAccess, core.TorProblemControl:
+			t.note.SetAction(lang.L("Which Tor…"), t.w.chooseExisting)
+		default:
+			if !connecting {
+				t.note.SetAction(lang.L("Try again"), t.w.retryTor)
+			}
 		}
 	}
 	t.content.Hidden = !connecting && t.note.Hidden
@@ -445,7 +454,7 @@ func (t *torPage) showCircuits() {
 		if c.Built {
 			hint = lang.L("since {{.Time}}", map[string]any{"Time": listTime(c.Created.In(w.zone()), w.opt.Now())})
 		}
-		column.Add(widget.NewFact(circuitPurpose(c.Purpose), hint, widget.NewPill(lang.N("{{.Count}} stations", c.Hops, map[string]any{"Count": c.Hops}))))
+		column.Add(widget.NewFact(circuitPurpose(c.Purpose), hint, widget.NewPill(lang.N("{{.Count}} hops", c.Hops, map[string]any{"Count": c.Hops}))))
 	}
 	if w.tor.State == core.TorReady {
 		fresh := widget.NewButton(lang.L("New circuits"), widget.ButtonSecondary, t.newCircuits)
@@ -635,17 +644,24 @@ func (w *Window) askTor(title, lead string, fields ...torField) {
 	w.win.Canvas().Focus(fields[0].entry)
 }
 
+// What addresses look like that are asked for.
+const (
+	exampleProxy   = "socks5://127.0.0.1:1080"
+	exampleSocks   = "127.0.0.1:9050"
+	exampleControl = "127.0.0.1:9051"
+)
+
 // chooseUpstream asks for the proxy that the network needs.
 func (w *Window) chooseUpstream() {
 	w.askTor(lang.L("Proxy of your network"), lang.L("Only if nothing gets out of your network but through a proxy. Leave it empty for none."),
-		torField{widget.NewEntry("socks5://127.0.0.1:1080"), lang.L("It begins with socks5:// or http://, and can have a name and a password in it."), func(s *core.TorSettings) *string { return &s.Upstream }})
+		torField{widget.NewEntry(exampleProxy), lang.L("It begins with socks5:// or http://, and can have a name and a password in it."), func(s *core.TorSettings) *string { return &s.Upstream }})
 }
 
 // chooseExisting asks where a Tor runs already.
 func (w *Window) chooseExisting() {
 	w.askTor(lang.L("Which Tor"), lang.L("Leave everything empty and Sotto runs a Tor for itself."),
-		torField{widget.NewEntry("127.0.0.1:9050"), lang.L("Where it passes on what goes through Tor (its SocksPort, an address or the path of a socket)."), func(s *core.TorSettings) *string { return &s.Socks }},
-		torField{widget.NewEntry("127.0.0.1:9051"), lang.L("Where it is controlled (its ControlPort). Needed for circuits, and for an onion address of this computer."), func(s *core.TorSettings) *string { return &s.Control }},
+		torField{widget.NewEntry(exampleSocks), lang.L("Where it passes on what goes through Tor (its SocksPort, an address or the path of a socket)."), func(s *core.TorSettings) *string { return &s.Socks }},
+		torField{widget.NewEntry(exampleControl), lang.L("Where it is controlled (its ControlPort). Needed for circuits, and for an onion address of this computer."), func(s *core.TorSettings) *string { return &s.Control }},
 		torField{widget.NewPasswordEntry(lang.L("Password")), lang.L("For controlling it, if its cookie can't be read."), func(s *core.TorSettings) *string { return &s.Password }})
 }
 

@@ -22,25 +22,12 @@ type Tray interface {
 
 // connectTray puts the icon into the tray. Where there is none, a window that was to stay away is shown.
 func (w *Window) connectTray() {
-	unhide := func() {
-		if w.away {
-			w.present()
-		}
-	}
-	if w.opt.Tray == nil {
-		unhide()
-		return
-	}
-	apart(w, w.opt.Tray, func(t Tray, err error) {
-		if err != nil {
-			unhide()
-			return
-		}
-		w.tray = t
+	if w.tray = w.opt.Tray; w.tray != nil {
 		w.fillTray()
 		w.win.SetCloseIntercept(w.closeAsked)
-		w.refill()
-	})
+	} else if w.away {
+		w.present()
+	}
 }
 
 // closeAsked puts the window away, or ends the program.

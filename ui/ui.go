@@ -25,6 +25,7 @@ import (
 
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/ui/desktop"
+	"github.com/sotto-chat/sotto/ui/sound"
 	"github.com/sotto-chat/sotto/ui/theme"
 	"github.com/sotto-chat/sotto/ui/widget"
 )
@@ -48,6 +49,11 @@ type Options struct {
 	// desktop.ErrNoCamera if there is none. Nil if the program was built without.
 	Camera func(ctx context.Context, frame func(image.Image)) error
 
+	// Record and Play use the microphone and the loudspeaker, see package sound. Voice messages can't be recorded or played
+	// while they are nil.
+	Record func(sound.Recording) (Recorder, error)
+	Play   func(sound.Playback) (Player, error)
+
 	// Scale makes everything larger or smaller. It may be nil.
 	Scale func(factor float32)
 	// Notifier and Watch connect to the desktop, see package desktop. Either may be nil.
@@ -56,8 +62,8 @@ type Options struct {
 	// Screenshot returns a picture of the screen, see desktop.Screenshot. Nil if there is no way to get one.
 	Screenshot func(ctx context.Context) (image.Image, error)
 
-	// Tray returns the tray of the desktop. It may take a while; the error tells that there is none. It may be nil.
-	Tray func(ctx context.Context) (Tray, error)
+	// Tray is the tray of the desktop, nil if it has none.
+	Tray Tray
 	// Hidden leaves the window away until it is opened from the tray, if there is one.
 	Hidden bool
 	// Autostart starts the program at login; nil if that is not possible.

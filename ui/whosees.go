@@ -27,9 +27,27 @@ type seenRelay struct {
 	operator string // empty if it is not known
 	own      bool   // messages for us wait there, not those for the contact
 	reach    reach
+	proxy    string // the host of the relay between, if reach is reachProxied and it is known
 }
 
-// conversationRelays are the relays of a conversation, as far as they are known.
+// seenRelays are the relays of a conversation as core knows them.
+func seenRelays(carriers []core.Carrier) (relays []seenRelay) {
+	for _, c := range carriers {
+		r := seenRelay{host: c.Host, operator: c.Operator, own: c.Receive, proxy: c.Proxy}
+		switch c.Reach {
+		case core.ReachLocal:
+			r.reach = reachLocal
+		case core.ReachProxied:
+			r.reach = reachProxied
+		case core.ReachExit, core.ReachOnion:
+			r.reach = reachTor
+		}
+		relays = append(relays, r)
+	}
+	return relays
+}
+
+// conversationRelays are the relays of a conversation by what is set, for while it is not known which ones they are.
 func (w *Window) conversationRelays(*core.Contact) []seenRelay {
 	own, other := seenRelay{own: true}, seenRelay{}
 	if w.profile.Relays().Kind == core.RelaysThisComputer {
@@ -104,6 +122,9 @@ func (w *Window) relaySees(c *core.Contact, r seenRelay) fyne.CanvasObject {
 	case reachTor:
 		return fact(title, text, lang.L("Your network address: hidden by Tor"), theme.ColorAccent)
 	case reachProxied:
+		if r.proxy != "" {
+			return fact(title, text, lang.L("Your network address: hidden by {{.Proxy}}, which passes it on", map[string]any{"Proxy": r.proxy}), theme.ColorAccent)
+		}
 		return fact(title, text, lang.L("Your network address: hidden by a relay of yours"), theme.ColorAccent)
 	case reachTried:
 		return fact(title, text, lang.L("Your network address: hidden by a relay of yours where both allow it"), theme.ColorWarning)

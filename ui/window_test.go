@@ -569,7 +569,7 @@ func TestStyled(t *testing.T) {
 	if got := plainText("the key is #hunter2#"); got != "the key is •••" {
 		t.Errorf("a list shows %q", got)
 	}
-	if s = styled("simplex:/invitation#/?v=2-7&smp=" + strings.Repeat("x", 100)); s.text != "Link for connecting" || len(s.spans) != 1 || s.spans[0].Link == "" {
+	if s = styled(exampleLink); s.text != "Link for connecting" || len(s.spans) != 1 || s.spans[0].Link == "" {
 		t.Errorf("a long link is shown as %q", s.text)
 	}
 }
@@ -580,7 +580,8 @@ func TestSentences(t *testing.T) {
 		core.ErrName, core.ErrWrongPassphrase, core.ErrLocked, core.ErrInUse, core.ErrNoRelays, core.ErrRelayAddress, core.ErrRelayPort,
 		core.ErrNoRequest, core.ErrNoAddress, core.ErrAddressExists, core.ErrNoPassphrase, core.ErrNoProfile, core.ErrRelayPassword, core.ErrNetwork,
 		core.ErrNewerDatabase, qr.ErrNoCode, qr.ErrPicture, qr.ErrTooLarge, context.DeadlineExceeded, &core.DialError{}, &core.LinkKindError{},
-		&core.MessageTooLongError{Size: 3, Limit: 2}} {
+		&core.MessageTooLongError{Size: 3, Limit: 2}, core.ErrEmptyMessage, core.ErrTooOld, core.ErrNotEditable, core.ErrNotForwardable, core.ErrTooManyReactions,
+		core.ErrEmoji, core.ErrNotAllowed, core.ErrPreference, core.ErrFileTooLarge, core.ErrDiskFull, core.ErrNotHere, core.ErrNotRegular, core.ErrFileState} {
 		if s := sentence(err); s == "" || strings.HasPrefix(s, "This did not work") || !strings.HasSuffix(s, ".") {
 			t.Errorf("%v becomes %q", err, s)
 		}

@@ -69,6 +69,8 @@ func sentence(err error) string {
 	case errors.As(err, &long):
 		return lang.L("This message is too long by {{.Percent}}%. Send it in parts.",
 			map[string]any{"Percent": max(1, (long.Size-long.Limit)*100/max(long.Limit, 1))})
+	case errors.Is(err, core.ErrEmptyMessage):
+		return lang.L("Write something first.")
 	case errors.Is(err, core.ErrNotConnected):
 		return lang.L("You are not connected with this contact, so nothing can be sent.")
 	case errors.Is(err, core.ErrNoContact), errors.Is(err, core.ErrNoItem), errors.Is(err, core.ErrNoRequest):

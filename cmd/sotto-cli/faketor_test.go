@@ -41,7 +41,6 @@ type fakeTor struct {
 	changed  chan struct{} // closed when there is more of these:
 	users    []string      // that have asked for something
 	asked    []string      // hosts
-	garbage  int           // connections that got garbage
 }
 
 func newFakeTor(t *testing.T, listen func() (net.Listener, error)) *fakeTor {
@@ -219,8 +218,8 @@ func (f *fakeTor) serve(c net.Conn, mode torMode) {
 	io.Copy(up, r)
 }
 
-// check looks at all that was asked for: nothing but the relays, and each program with circuits of its own.
-func (f *fakeTor) check(*farRelay) {
+// check looks at all that was asked for: nothing but relays, and never without a name for the circuits.
+func (f *fakeTor) check() {
 	f.t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -282,8 +281,9 @@ func startFarRelay(t *testing.T, host string) *farRelay {
 	return r
 }
 
-// forward forwards connections to the same port outside of the namespace of the listener.
-func forward(t *testing.T, l net.Listener) {
+// forward forwards connections to the same port outside of the namespace of the listener. What they
+// send has to pass the gate.
+func forward(t *testing.T, l net.Listener, gate *gate) {
 	var mu sync.Mutex
 	var work sync.WaitGroup
 	var open []net.Conn
@@ -305,7 +305,7 @@ func forward(t *testing.T, l net.Listener) {
 				continue
 			}
 			keep(up)
-			work.Go(func() { io.Copy(up, c); up.Close() })
+			work.Go(func() { io.Copy(up, gatedReader{c, gate}); up.Close() })
 			work.Go(func() { io.Copy(c, up); c.Close() })
 		}
 	})
@@ -318,4 +318,43 @@ func forward(t *testing.T, l net.Listener) {
 		mu.Unlock()
 		work.Wait()
 	})
+}
+
+// gate lets a number of bytes pass, and more only once it is open.
+type gate struct {
+	mu   sync.Mutex
+	left int
+	open chan struct{} // closed when it is open
+	full chan struct{} // closed when no more passes
+}
+
+func newGate(bytes int) *gate {
+	return &gate{left: bytes, open: make(chan struct{}), full: make(chan struct{})}
+}
+
+// pass takes up to n bytes, 0 for any number once the gate is open.
+func (g *gate) pass(n int) int {
+	g.mu.Lock()
+	n = min(n, g.left)
+	if g.left -= n; n > 0 && g.left == 0 {
+		close(g.full)
+	}
+	g.mu.Unlock()
+	if n == 0 {
+		<-g.open
+	}
+	return n
+}
+
+// gatedReader reads what passes a gate.
+type gatedReader struct {
+	io.Reader
+	gate *gate
+}
+
+func (r gatedReader) Read(b []byte) (int, error) {
+	if n := r.gate.pass(len(b)); n > 0 {
+		b = b[:n]
+	}
+	return r.Reader.Read(b)
 }

@@ -50,8 +50,11 @@ var fileCommands = map[string]func(context.Context, *core.Profile, command) (obj
 		for _, i := range items {
 			o := fileObject(i)
 			o["contact"], o["message"], o["own"], o["text"], o["time"] = i.Contact, i.ID, i.Own, i.Text, i.Time.UTC()
-			if progress, ok := p.FileProgress(i.ID); ok {
-				o["done"], o["total"] = progress.Done, progress.Total
+			o["done"], o["total"] = int64(0), i.File.Size
+			if i.File.State == core.FileDone {
+				o["done"] = i.File.Size
+			} else if progress, ok := p.FileProgress(i.ID); ok {
+				o["done"] = progress.Done
 			}
 			list = append(list, o)
 		}

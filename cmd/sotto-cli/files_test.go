@@ -3,9 +3,16 @@ package main
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 )
 
 // couple starts two programs that are connected, with relays inside them.
@@ -68,7 +75,7 @@ func TestFiles(t *testing.T) {
 	// One that is given up.
 	path, _ = writeFile(t, "unwanted.bin", 100)
 	sent = a.do(object{"cmd": "send", "contact": ca, "file": path})
-	message = b.event(object{"event": "file", "state": "offered"})
+	b.event(object{"event": "file", "state": "offered"})
 	a.event(object{"event": "file", "file": sent["file"], "state": "done"})
 	second := b.event(object{"event": "message", "contact": cb, "text": ""})["file"].(map[string]any)["id"]
 	b.do(object{"cmd": "cancel", "file": second})
@@ -89,28 +96,140 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestFileKilled kills both programs again and again while a file is on its way.
+// TestFileKilled kills both programs, with the relays in them, ten times while a file is on its way.
 func TestFileKilled(t *testing.T) {
 	a, b, ca, cb := couple(t)
-	path, content := writeFile(t, "large.bin", 24<<20)
-	a.do(object{"cmd": "send", "contact": ca, "file": path, "caption": "large"})
+	path, content := writeFile(t, "large.bin", 48<<20)
+	sent := a.do(object{"cmd": "send", "contact": ca, "file": path, "caption": "large"})["file"]
 	file := b.event(object{"event": "message", "contact": cb, "text": "large"})["file"].(map[string]any)["id"]
 	to := filepath.Join(t.TempDir(), "received")
 	b.do(object{"cmd": "receive", "file": file, "to": to})
 	if err := os.Remove(path); err != nil { // a copy was made
 		t.Fatal(err)
 	}
-	for i := range 5 {
+	state := func(c *child, id any) any {
+		for _, f := range c.do(object{"cmd": "files"})["files"].([]any) {
+			if f := f.(map[string]any); f["id"] == id {
+				return f["state"]
+			}
+		}
+		return nil
+	}
+	underWay := 0
+	for i := range 10 {
 		for _, c := range []*child{a, b} {
+			if state(b, file) != "done" {
+				underWay++
+			}
 			c.kill()
 			c.start()
-			for range i { // at another point each time
+			for range i % 3 { // at another point each time
 				c.do(object{"cmd": "files"})
 			}
 		}
 	}
+	t.Logf("%d of 20 kills were while it was on its way", underWay)
 	b.event(object{"event": "file", "file": file, "state": "done"})
 	if got, err := os.ReadFile(to); err != nil || !bytes.Equal(got, content) {
 		t.Errorf("received %d bytes, %v", len(got), err)
+	}
+	if s := state(a, sent); s != "done" {
+		t.Errorf("the state of what was sent is %v", s)
+	}
+}
+
+// memory tells the most memory that a running program had in use, where that can be found out.
+func memory(process *os.Process) string {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", process.Pid))
+	if err != nil {
+		return "unknown"
+	}
+	_, rest, _ := strings.Cut(string(b), "VmHWM:")
+	line, _, _ := strings.Cut(rest, "\n")
+	return strings.TrimSpace(line)
+}
+
+// TestLargeFile sends a file of SOTTO_FILE_MB megabytes through a relay that is killed on the way there and back, and tells how much
+// memory that took.
+func TestLargeFile(t *testing.T) {
+	size := int64(64)
+	if s := os.Getenv("SOTTO_FILE_MB"); s != "" {
+		var err error
+		if size, err = strconv.ParseInt(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	size <<= 20
+	relay := makeRelay(t, true)
+	var people []*child
+	for _, name := range []string{"Alice", "Bob"} {
+		c := startChild(t, "--data", t.TempDir(), "--relay", relay.address, "--relay", relay.files)
+		c.do(object{"cmd": "profile.create", "name": name})
+		people = append(people, c)
+	}
+	a, b := people[0], people[1]
+	ca, cb := connect(a, b)
+
+	path := filepath.Join(t.TempDir(), "large.bin")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := sha256.New()
+	_, err = io.CopyN(io.MultiWriter(f, want), rand.Reader, size)
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	sent := a.do(object{"cmd": "send", "contact": ca, "file": path, "caption": "large"})["file"]
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	halfway := func(c *child, id any, state string) {
+		t.Helper()
+		deadline := time.After(patience)
+		for {
+			o := c.read(deadline)
+			if o["event"] == "file" && o["file"] == id && (o["state"] == "done" || o["state"] == state && o["done"].(float64) > float64(size)/3) {
+				return
+			}
+		}
+	}
+	halfway(a, sent, "uploading")
+	relay.kill()
+	relay.start()
+	a.event(object{"event": "file", "file": sent, "state": "done"})
+	uploaded := time.Now()
+	file := b.event(object{"event": "message", "contact": cb, "text": "large"})["file"].(map[string]any)["id"]
+	to := filepath.Join(t.TempDir(), "received")
+	b.do(object{"cmd": "receive", "file": file, "to": to})
+	halfway(b, file, "downloading")
+	relay.kill()
+	relay.start()
+	b.event(object{"event": "file", "file": file, "state": "done"})
+	t.Logf("%d MB: uploaded in %v, downloaded in %v, each with one kill of the relay; most memory: sender %s, recipient %s, relay since its last start %s",
+		size>>20, uploaded.Sub(begin).Round(time.Millisecond), time.Since(uploaded).Round(time.Millisecond), memory(a.cmd.Process), memory(b.cmd.Process), memory(relay.cmd.Process))
+	got := sha256.New()
+	if f, err = os.Open(to); err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if n, err := io.Copy(got, f); err != nil || n != size || !bytes.Equal(got.Sum(nil), want.Sum(nil)) {
+		t.Errorf("received %d bytes, %v", n, err)
+	}
+	for c, id := range map[*child]any{a: sent, b: file} {
+		last := -1.0
+		for _, e := range c.events {
+			if e["event"] != "file" || e["file"] != id {
+				continue
+			}
+			if e["total"] != float64(size) || e["done"].(float64) < last {
+				t.Errorf("after %v bytes: %v", last, e)
+			}
+			last = e["done"].(float64)
+		}
+		if last != float64(size) {
+			t.Errorf("the last event has %v bytes", last)
+		}
 	}
 }

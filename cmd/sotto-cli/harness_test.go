@@ -253,25 +253,44 @@ type relayProcess struct {
 	dir     string
 	port    string
 	address string
+	files   string // the address for files, empty if it has none
+	listen  string // where it listens for files
 	cmd     *exec.Cmd
 }
 
-func startRelay(t *testing.T) *relayProcess {
+func startRelay(t *testing.T) *relayProcess { return makeRelay(t, false) }
+
+func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer l.Close()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
-	r := &relayProcess{t: t, dir: filepath.Join(t.TempDir(), "relay"), port: port}
-	out, err := exec.Command(filepath.Join(bin, "sotto-relay"), "init", "--data", r.dir, "--host", "127.0.0.1", "--port", port).Output()
+	return port
+}
+
+// makeRelay starts a relay, also for files or not.
+func makeRelay(t *testing.T, files bool) *relayProcess {
+	t.Helper()
+	r := &relayProcess{t: t, dir: filepath.Join(t.TempDir(), "relay"), port: freePort(t)}
+	args := []string{"init", "--data", r.dir, "--host", "127.0.0.1", "--port", r.port}
+	if files {
+		port := freePort(t)
+		r.listen = "127.0.0.1:" + port
+		args = append(args, "--files-port", port)
+	}
+	out, err := exec.Command(filepath.Join(bin, "sotto-relay"), args...).Output()
 	if err != nil {
 		t.Fatalf("making a relay: %v", err)
 	}
 	for line := range strings.Lines(string(out)) {
-		if line = strings.TrimSpace(line); strings.HasPrefix(line, "smp://") {
+		switch line = strings.TrimSpace(line); {
+		case strings.HasPrefix(line, "smp://"):
 			r.address = line
+		case strings.HasPrefix(line, "xftp://") && files:
+			r.files = line
 		}
 	}
 	r.start()
@@ -281,7 +300,13 @@ func startRelay(t *testing.T) *relayProcess {
 
 func (r *relayProcess) start() {
 	r.t.Helper()
-	r.cmd = exec.Command(filepath.Join(bin, "sotto-relay"), "start", "--data", r.dir, "--listen", "127.0.0.1:"+r.port)
+	args := []string{"start", "--data", r.dir, "--listen", "127.0.0.1:" + r.port}
+	if r.listen == "" {
+		args = append(args, "--no-files")
+	} else {
+		args = append(args, "--files-listen", r.listen)
+	}
+	r.cmd = exec.Command(filepath.Join(bin, "sotto-relay"), args...)
 	out, err := r.cmd.StdoutPipe()
 	if err != nil {
 		r.t.Fatal(err)

@@ -116,12 +116,13 @@
 //	    answered when the message is stored: it will be sent even after a crash. reply is the message that it
 //	    answers; with "live":true it is still being written
 //	send            contact file [caption] [reply] message, file: its number
-//	    sends the file at a path, once a copy is stored
+//	    sends the file at a path, once a copy is stored: of a JPEG, PNG, GIF or WebP picture nothing but what can be seen
 //	files           [contact] [limit] [before]    files: [{file, contact, message, own, name, size, state, failure, relay, text, done, total, time}]
 //	receive         file [to] [ask]
 //	    receives a file, and puts a copy at the path to, where nothing may be yet; also goes on with one that is paused or has
 //	    failed. With "ask":true it is not received from relays that are not known, which see the network address
 //	pause, cancel: file
+//	    cancel also deletes a file that was sent from its relays, for as long as they have it
 //	files.automatic [size]                        size
 //	    up to which pictures, voice messages and videos are received unasked, from relays that are known
 //	live            message text [done]           message

@@ -65,7 +65,7 @@ func TestOnion(t *testing.T) {
 	if len(addresses) != 2 {
 		t.Fatalf("addresses are %v", addresses)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	client, err := tor.Start(ctx, tor.Config{Dir: t.TempDir(), Extra: network.Client()})
 	if err != nil {
@@ -78,12 +78,14 @@ func TestOnion(t *testing.T) {
 		if !isOnion(host) {
 			t.Fatalf("hosts are %v", server.Hosts)
 		}
-		for {
+		for attempt := 1; ; attempt++ {
 			proxy, err := client.Proxy(ctx, host)
 			if err != nil {
-				t.Fatal(err)
+				t.Fatalf("waiting for tor: %v; its log: %v", err, client.Log())
 			}
-			conn, err := transport.Dialer{Proxy: proxy, Timeout: 15 * time.Second}.DialTLS(ctx, host, server.Port, server.KeyHash, "")
+			// A slow machine needs longer attempts rather than more of them.
+			patience := min(time.Duration(attempt)*15*time.Second, time.Minute)
+			conn, err := transport.Dialer{Proxy: proxy, Timeout: patience}.DialTLS(ctx, host, server.Port, server.KeyHash, "")
 			if err == nil {
 				conn.Close()
 				return
@@ -91,7 +93,13 @@ func TestOnion(t *testing.T) {
 			select {
 			case <-time.After(100 * time.Millisecond): // until the service can be found
 			case <-ctx.Done():
-				t.Fatal(err)
+				t.Fatalf("attempt %d: %v; log of the client's tor: %v", attempt, err, client.Log())
+			}
+			// For minutes tor doesn't try what has failed again, unless it is told to forget that.
+			if attempt%3 == 0 {
+				if err := client.NewCircuits(ctx); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	}

@@ -38,6 +38,7 @@ import (
 	"github.com/sotto-chat/sotto/store/vault"
 	"github.com/sotto-chat/sotto/ui"
 	"github.com/sotto-chat/sotto/ui/desktop"
+	"github.com/sotto-chat/sotto/ui/sound"
 )
 
 //go:embed sotto.svg
@@ -188,10 +189,14 @@ func runWindow(ctx context.Context, dir string, opt core.Options, o ui.Options, 
 	defer func() { err = errors.Join(err, c.Close()) }()
 	o.Core, o.Version, o.Relays, o.Clipboard, o.Camera = c, version, opt.Relays, clipboardPicture, cameraPictures
 	o.Screenshot, o.Watch, o.Scale = desktop.Screenshot, desktop.Watch, scaleFunc()
+	o.Record = func(r sound.Recording) (ui.Recorder, error) { return sound.Record(r) }
+	o.Play = func(p sound.Playback) (ui.Player, error) { return sound.Play(p) }
 	o.Notifier = func(opened func(id string)) (*desktop.Notifier, error) {
 		return desktop.NewNotifier("Sotto", appID, opened)
 	}
-	o.Tray = func(ctx context.Context) (ui.Tray, error) { return findTray(ctx, app) }
+	if desktop.HasTray(ctx) {
+		o.Tray = newTray(app)
+	}
 	w := ui.New(app, app.NewWindow("Sotto"), o)
 	if link != "" {
 		_ = c.OpenLink(link) // what is no text is no link either

@@ -2,24 +2,22 @@ package main
 
 import (
 	"bytes"
-	"context"
 
 	"fyne.io/fyne/v2"
 	fynedesktop "fyne.io/fyne/v2/driver/desktop"
 
-	"github.com/sotto-chat/sotto/ui/desktop"
+	"github.com/sotto-chat/sotto/ui"
 )
 
 // tray is the icon in the tray, which the toolkit shows.
 type tray struct{ app fynedesktop.App }
 
-// findTray returns the tray, if the desktop has one.
-func findTray(ctx context.Context, app fyne.App) (tray, error) {
-	a, ok := app.(fynedesktop.App)
-	if !ok || !desktop.HasTray(ctx) {
-		return tray{}, desktop.ErrUnavailable
+// newTray returns the tray, nil if the toolkit has none. It has to get its menu before the toolkit runs, which starts it then.
+func newTray(app fyne.App) ui.Tray {
+	if a, ok := app.(fynedesktop.App); ok {
+		return tray{a}
 	}
-	return tray{a}, nil
+	return nil
 }
 
 func (t tray) SetMenu(menu *fyne.Menu) { t.app.SetSystemTrayMenu(menu) }

@@ -237,6 +237,7 @@ type Agent struct {
 
 	mu       sync.Mutex
 	closed   bool
+	isolated bool // what Config.Isolate told when the sessions were made
 	sessions map[string]*relaySession
 	senders  map[int64]*sender // by send queue
 	joins    map[int64]bool    // connections with a join under way
@@ -285,6 +286,10 @@ func (a *Agent) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("agent: starting: %w", err)
 	}
+	isolated := a.apart("") != ""
+	a.mu.Lock()
+	a.isolated = isolated
+	a.mu.Unlock()
 	for _, q := range queues {
 		if err := a.subscribe(q); err != nil {
 			return err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sotto-chat/sotto/core/relay"
 	"github.com/sotto-chat/sotto/core/smp"
+	"github.com/sotto-chat/sotto/core/transport"
 	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/store"
 )
@@ -110,6 +111,8 @@ type party struct {
 	smp       wire.VersionRange
 	noPQ      bool
 	route     Route // likewise
+	path      transport.PathFunc
+	isolate   func() bool
 }
 
 func newParty(t testing.TB, name string, relay wire.Server) *party {
@@ -126,7 +129,7 @@ func newParty(t testing.TB, name string, relay wire.Server) *party {
 func (p *party) run(db *store.DB) {
 	p.t.Helper()
 	p.db = db
-	p.Agent = New(Config{DB: db, Handler: p, Rand: rand.Reader, Now: time.Now, PQ: !p.noPQ, Network: smp.Config{Versions: p.smp}, Versions: p.versions, Route: func() Route { return p.route },
+	p.Agent = New(Config{DB: db, Handler: p, Rand: rand.Reader, Now: time.Now, PQ: !p.noPQ, Network: smp.Config{Versions: p.smp, Path: p.path}, Isolate: p.isolate, Versions: p.versions, Route: func() Route { return p.route },
 		Known:       func(s wire.Server) bool { return s.SameAs(p.relay) },
 		ChooseProxy: func(wire.Server) (Relay, error) { return Relay{Server: p.relay}, nil },
 		RetrySend:   Retry{10 * time.Millisecond, time.Second, time.Second},

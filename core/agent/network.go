@@ -133,13 +133,19 @@ func (a *Agent) sending(s *relaySession) {
 func (a *Agent) leave(s *relaySession) bool {
 	a.mu.Lock()
 	idle := s.users == 0 && !s.keep && !a.closed && a.sessions[s.name] == s
+	others := false
 	if idle {
 		delete(a.sessions, s.name)
+		for _, other := range a.sessions {
+			others = others || other.server.String() == s.server.String()
+		}
 	}
 	a.mu.Unlock()
 	if idle {
 		s.session.Close()
-		a.cfg.Handler.RelayState(s.server, false, ErrRelayLeft)
+		if !others {
+			a.cfg.Handler.RelayState(s.server, false, ErrRelayLeft)
+		}
 	}
 	return idle
 }
@@ -277,13 +283,70 @@ func (a *Agent) Retry() {
 }
 
 // Reconnect ends the connections to all relays and makes new ones: to be called when
-// Config.Network.Path answers something else from now on.
+// Config.Network.Path or Config.Isolate answers something else from now on. After it returned nothing goes by the
+// connections that there were.
 func (a *Agent) Reconnect() {
 	a.routes.forget()
+	isolated := a.apart("") != ""
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, s := range a.sessions {
 		s.session.Reconnect()
+		if isolated != a.isolated && !a.closed {
+			a.wg.Go(func() { a.regroup(s) })
+		}
+	}
+	a.isolated = isolated
+}
+
+// regroupPoll is how often regroup looks whether a session is in use.
+const regroupPoll = 100 * time.Millisecond
+
+// regroup closes a session as soon as it is not in use, and subscribes to its queues in those that they are to have now.
+func (a *Agent) regroup(s *relaySession) {
+	for {
+		a.mu.Lock()
+		there, idle := a.sessions[s.name] == s, s.users == 0 && !a.closed
+		if there && idle {
+			s.keep, s.sends = false, false
+		}
+		a.mu.Unlock()
+		if !there {
+			return
+		}
+		if idle {
+			queues := s.session.Queues()
+			if a.leave(s) {
+				a.subscribeAnew(s.server, queues)
+				return
+			}
+		}
+		if !a.pause(regroupPoll) {
+			return
+		}
+	}
+}
+
+// subscribeAnew subscribes to those of the queues that are still ours.
+func (a *Agent) subscribeAnew(server wire.Server, ids []smp.ID) {
+	var queues []*store.ReceiveQueue
+	err := a.cfg.DB.View(a.ctx, func(tx *store.Tx) error {
+		for _, id := range ids {
+			q, err := tx.ReceiveQueueByID(server.String(), []byte(id))
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			} else if err != nil {
+				return err
+			}
+			queues = append(queues, q)
+		}
+		return nil
+	})
+	if err != nil {
+		return // the program ends
+	}
+	for _, q := range queues {
+		_ = a.subscribe(q) // the address of the relay is good, and Close ends it otherwise
 	}
 }
 

@@ -28,6 +28,7 @@ type node struct {
 	retry   Retry
 	now     func() time.Time // nil for time.Now
 	choose  func(used []wire.Server) (Relay, error)
+	isolate func() bool
 	crash   func()        // called before and after each commit of the agent, in tests of crashes
 	refuse  bool          // messages, as if the disk were full
 	changed chan struct{} // holds one when there is a new record
@@ -70,7 +71,7 @@ func (n *node) start(create bool) error {
 	if now == nil {
 		now = time.Now
 	}
-	n.Agent = New(Config{DB: db, Handler: n, Rand: rand.Reader, Now: now, PQ: true, Network: n.network, Choose: n.choose, RetrySend: n.retry})
+	n.Agent = New(Config{DB: db, Handler: n, Rand: rand.Reader, Now: now, PQ: true, Network: n.network, Choose: n.choose, Isolate: n.isolate, RetrySend: n.retry})
 	n.Agent.crash = n.crash
 	return n.Start(context.Background())
 }

@@ -136,12 +136,13 @@ func (c *Chat) Start(ctx context.Context) error {
 // Reconnect tries to reach relays and to send what waits at once, as when the network is back.
 func (c *Chat) Reconnect() {
 	c.agent.Retry()
+	c.pool.Reset()
 	wake(c.publishing)
 }
 
 // Reroute makes all connections anew, as Config.Agent.Network.Path answers from now on.
 func (c *Chat) Reroute() {
-	c.restartDownloads()
+	c.restartTransfers()
 	c.agent.Reconnect()
 	c.pool.Reset()
 }

@@ -532,7 +532,7 @@ func (c *Chat) filePart(tx *store.Tx, i *store.Item, f *store.File, d event.File
 	state := FileState(i.FileState)
 	switch state {
 	case FileOffered, FilePaused, FileFailed:
-		if d.Part == 1 && f.Part > 0 { // the sender has uploaded it again
+		if d.Part == 1 && (f.Part > 0 || state == FileFailed) { // the sender has uploaded it again
 			f.Description, f.Part, f.Complete, f.Work = "", 0, false, ""
 			if state == FileFailed {
 				state = FileOffered

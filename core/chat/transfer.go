@@ -147,8 +147,8 @@ func (c *Chat) leaveUpload(item int64, up *xftp.Upload) {
 	}
 }
 
-// restartDownloads looks again whether relays may be asked, before that is done in another way.
-func (c *Chat) restartDownloads() {
+// restartTransfers has all files on their way begin again, which looks again whether relays may be asked.
+func (c *Chat) restartTransfers() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, t := range c.transfers {
@@ -162,7 +162,7 @@ func (c *Chat) Progress(item int64) (p FileProgress, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := c.transfers[item]
-	if t == nil {
+	if t == nil || t.progress.Total == 0 {
 		return p, false
 	}
 	return t.progress, true
@@ -226,7 +226,7 @@ func (c *Chat) move(ctx context.Context, item int64, leave func()) {
 	default:
 		err = c.download(ctx, i, f, leave)
 	}
-	if err == nil || ctx.Err() != nil || err == context.Canceled || errors.Is(err, store.ErrNotFound) || errors.Is(err, ErrNoItem) || errors.Is(err, ErrNoFile) {
+	if err == nil || ctx.Err() != nil || errors.Is(err, errStopped) || errors.Is(err, store.ErrNotFound) || errors.Is(err, ErrNoItem) || errors.Is(err, ErrNoFile) {
 		return
 	}
 	failure, relay := fileFailure(err)
@@ -277,6 +277,9 @@ func fileFailure(err error) (failure Failure, relay string) {
 	return FailureOther, ""
 }
 
+// errStopped tells that a file is not to go on.
+var errStopped = errors.New("chat: the file is not to go on")
+
 // begin stores that a file moves, if it still is to, with what set changes.
 func (c *Chat) begin(ctx context.Context, item int64, state FileState, set func(f *store.File)) error {
 	return c.db.Update(ctx, func(tx *store.Tx) error {
@@ -285,7 +288,7 @@ func (c *Chat) begin(ctx context.Context, item int64, state FileState, set func(
 			return err
 		}
 		if s := FileState(i.FileState); s != FileWaiting && s != state {
-			return context.Canceled
+			return errStopped
 		}
 		set(f)
 		if err := tx.SaveFile(f); err != nil {
@@ -403,7 +406,7 @@ func (c *Chat) upload(ctx context.Context, i *store.Item, f *store.File, leave f
 			return err
 		}
 		if s := FileState(i.FileState); s != FileUploading {
-			return context.Canceled
+			return errStopped
 		}
 		row, err := findContact(tx, i.Contact)
 		if err != nil {
@@ -456,20 +459,20 @@ func (c *Chat) encrypt(ctx context.Context, i *store.Item, f *store.File) (up *x
 		return nil, nil, err
 	}
 	defer r.Close()
-	name, work, err := c.newWork()
+	name, file, err := c.newWork()
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() {
 		if err != nil {
-			work.Close()
-			err = errors.Join(diskError(err), os.Remove(work.Name()))
+			file.Close()
+			err = errors.Join(diskError(err), c.removeWork(name))
 		}
 	}()
-	if up, err = xftp.Encrypt(ctx, work, xftp.Source{Content: r, Size: f.Blob.Size, Name: i.FileName}, 1); err != nil {
+	if up, err = xftp.Encrypt(ctx, file, xftp.Source{Content: r, Size: f.Blob.Size, Name: i.FileName}, 1); err != nil {
 		return up, nil, err
 	}
-	if err := work.Sync(); err != nil {
+	if err := file.Sync(); err != nil {
 		return up, nil, err
 	}
 	state, err := up.AppendBinary(nil)
@@ -484,7 +487,7 @@ func (c *Chat) encrypt(ctx context.Context, i *store.Item, f *store.File) (up *x
 		f.Work, f.Upload = name, state
 		return errors.Join(tx.SaveFile(f), tx.DeleteFileChunks(i.ID))
 	})
-	return up, work, err
+	return up, file, err
 }
 
 // discard deletes from relays what was uploaded for nothing.
@@ -539,7 +542,7 @@ func (c *Chat) downloadOne(ctx context.Context, i *store.Item, f *store.File, d 
 			return c.setFileState(tx, i, FileOffered)
 		})
 		if err != nil || !f.AnyRelay {
-			return nil, cmp.Or(err, context.Canceled)
+			return nil, cmp.Or(err, errStopped)
 		}
 	}
 	size := i.FileSize
@@ -550,7 +553,8 @@ func (c *Chat) downloadOne(ctx context.Context, i *store.Item, f *store.File, d 
 		return nil, fmt.Errorf("%w: it is larger than was said", xftp.ErrFile)
 	}
 	var work *os.File
-	if workName.MatchString(f.Work) {
+	before := f.Work
+	if workName.MatchString(before) {
 		work, err = os.OpenFile(filepath.Join(c.workDir(), f.Work), os.O_CREATE|os.O_RDWR, 0o600)
 		err = diskError(err)
 	} else {
@@ -561,8 +565,11 @@ func (c *Chat) downloadOne(ctx context.Context, i *store.Item, f *store.File, d 
 	}
 	defer work.Close()
 	err = c.begin(ctx, i.ID, FileDownloading, func(now *store.File) { now.Work, now.Description = f.Work, f.Description })
+	if err != nil && f.Work != before {
+		err = errors.Join(err, c.removeWork(f.Work))
+	}
 	if err != nil {
-		return nil, errors.Join(err, c.removeWork(f.Work)) // chunks of it are received again
+		return nil, err
 	}
 	if err := xftp.Download(ctx, c.pool, d, work, c.transferOptions(i, leave, d.Redirect == nil)); err != nil {
 		return nil, err
@@ -618,20 +625,15 @@ func (c *Chat) arrived(ctx context.Context, item int64, ref blob.Ref) error {
 			return err
 		}
 		if FileState(i.FileState) != FileDownloading {
-			return context.Canceled
+			return errStopped
 		}
 		f.Blob, f.Work, f.Description = ref, "", ""
-		if err := tx.SaveFile(f); err != nil || f.SaveTo != "" {
-			return err
-		}
-		return c.setFileState(tx, i, FileDone)
+		return tx.SaveFile(f)
 	})
 	if err != nil {
 		return errors.Join(err, c.blobs.Remove(ref))
 	}
-	// It is here, so that what happens from now on is no failure of its transfer.
-	_ = c.finish(ctx, item)
-	return nil
+	return c.finish(ctx, item)
 }
 
 // finish puts a copy of a file that is here where it is to go.

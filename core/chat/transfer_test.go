@@ -39,6 +39,9 @@ type shelf struct {
 	wrong  bool // what goes out is not what went in
 }
 
+// smallestChunk is the size of the smallest chunk. What is smaller is the relay's own.
+const smallestChunk = 1 << 16
+
 func (s *shelf) pass() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,8 +58,10 @@ func (s *shelf) pass() {
 	s.held--
 }
 
-func (s *shelf) Put(_ context.Context, name string, _ int64, r io.Reader) error {
-	s.pass()
+func (s *shelf) Put(_ context.Context, name string, size int64, r io.Reader) error {
+	if size >= smallestChunk {
+		s.pass()
+	}
 	b, err := io.ReadAll(r)
 	if err != nil {
 		return err
@@ -68,13 +73,18 @@ func (s *shelf) Put(_ context.Context, name string, _ int64, r io.Reader) error 
 }
 
 func (s *shelf) Get(_ context.Context, name string) (io.ReadCloser, error) {
-	s.pass()
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	b, ok := s.chunks[name]
+	s.mu.Unlock()
 	if !ok {
 		return nil, fs.ErrNotExist
 	}
+	if len(b) < smallestChunk {
+		return io.NopCloser(bytes.NewReader(b)), nil
+	}
+	s.pass()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.wrong {
 		b = bytes.Clone(b)
 		b[len(b)/2] ^= 1
@@ -115,7 +125,7 @@ func (s *shelf) release() { s.set(func() { s.hold, s.room = false, 0 }) }
 func (s *shelf) count() (chunks, held int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.chunks), s.held
+	return len(s.chunks) - 1, s.held // the relay has put its name beside them
 }
 
 // fileRelay is a relay for files that can be stopped and started.
@@ -535,7 +545,7 @@ func cmpType(t event.ContentType) event.ContentType {
 // TestFileStates pauses, goes on with and cancels files of both sides in each of their states.
 func TestFileStates(t *testing.T) {
 	w := newTwo(t)
-	content := randomBytes(3 << 20)
+	content := randomBytes(5 << 20)
 	hold := func() { w.relay.set(func() { w.relay.hold = true }) }
 
 	// Uploading.
@@ -646,7 +656,7 @@ func TestFileStates(t *testing.T) {
 	w.a.do(w.a.CancelFile, sent)
 	w.relay.release()
 	w.b.state(got, FileCancelled)
-	w.a.waitDisk(6, 0)
+	w.a.waitDisk(7, 0)
 	w.waitChunks(0)
 }
 
@@ -669,7 +679,7 @@ func (p *person) complete(item int64) (ok bool) {
 // TestFileDeleted deletes messages, contacts and what they said, and looks for what is left.
 func TestFileDeleted(t *testing.T) {
 	w := newTwo(t)
-	content := randomBytes(3 << 20)
+	content := randomBytes(5 << 20)
 	hold := func() { w.relay.set(func() { w.relay.room = 2 }) }
 	del := func(p *person, everyone bool) func(int64) {
 		return func(id int64) {
@@ -809,7 +819,7 @@ func TestFileRestart(t *testing.T) {
 // TestFileRelays has relays fail in all ways.
 func TestFileRelays(t *testing.T) {
 	w := newTwo(t)
-	content := randomBytes(3 << 20)
+	content := randomBytes(5 << 20)
 
 	// One that stops and starts again, on both ways.
 	w.relay.set(func() { w.relay.room = 2 })
@@ -934,6 +944,108 @@ func TestFileRelays(t *testing.T) {
 	failed(w.a, sent, FailureSource, "")
 	w.a.do(w.a.CancelFile, sent)
 	w.b.state(got, FileCancelled)
+
+	// Half of it is there.
+	locked(w.a, func() any { w.a.relays = nil; return nil })
+	sent, got = w.offer(NewFile{}, content)
+	failed(w.a, sent, FailureNoRelay, "")
+	err := w.a.db.Update(t.Context(), func(tx *store.Tx) error {
+		f, err := tx.File(sent)
+		if err != nil {
+			return err
+		}
+		_, err = forgetUpload(tx, f)
+		return errors.Join(err, os.Truncate(filepath.Join(w.a.keptDir(), f.Blob.Name), 1<<20))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.a.receive(sent, ReceiveOptions{})
+	failed(w.a, sent, FailureSource, "")
+	w.a.waitDisk(1, 0)
+	w.a.do(w.a.CancelFile, sent)
+	w.b.state(got, FileCancelled)
+}
+
+// TestFileRedirect receives a file whose description was too long for a message, and ones that were described wrongly.
+func TestFileRedirect(t *testing.T) {
+	w := newTwo(t)
+	content := randomBytes(300_000)
+	pool := xftp.NewPool(xftp.Config{})
+	defer pool.Close()
+	relays := w.a.relays
+	locked(w.a, func() any { w.a.relays = nil; return nil }) // Alice describes nothing
+	upload := func(encrypt func(io.Writer) (*xftp.Upload, error)) *xftp.Description {
+		t.Helper()
+		f, err := os.Create(filepath.Join(t.TempDir(), "work"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		up, err := encrypt(f)
+		if err == nil {
+			err = up.Run(t.Context(), pool, f, xftp.UploadOptions{Relays: relays})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, list, err := up.Descriptions()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list[0]
+	}
+	file := func() *xftp.Description {
+		return upload(func(dst io.Writer) (*xftp.Upload, error) {
+			return xftp.Encrypt(t.Context(), dst, xftp.Source{Content: bytes.NewReader(content), Size: int64(len(content)), Name: "other name"}, 1)
+		})
+	}
+	redirect := func(d *xftp.Description) *xftp.Description {
+		return upload(func(dst io.Writer) (*xftp.Upload, error) { return xftp.EncryptDescription(t.Context(), dst, d, 1) })
+	}
+	wrong := redirect(file())
+	wrong.Redirect.Size++
+	for _, c := range []struct {
+		name        string
+		description *xftp.Description
+		size        int
+		state       FileState
+	}{
+		{"a file", file(), len(content), FileDone},
+		{"a redirect", redirect(file()), len(content), FileDone},
+		{"a redirect to a redirect", redirect(redirect(file())), len(content), FileFailed},
+		{"a redirect to another file", wrong, len(content), FileFailed},
+		{"a longer file", file(), len(content) - 1, FileFailed},
+		{"a much longer file", file(), 10, FileFailed},
+		{"a shorter file", file(), len(content) + 1, FileFailed},
+	} {
+		_, got := w.offer(NewFile{}, make([]byte, c.size))
+		err := w.b.db.Update(t.Context(), func(tx *store.Tx) error {
+			i, f, err := findFile(tx, got)
+			if err != nil {
+				return err
+			}
+			return w.b.filePart(tx, i, f, event.FileDescr{Text: c.description.String(), Part: 1, Complete: true})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.b.receive(got, ReceiveOptions{})
+		w.b.state(got, c.state)
+		f := w.b.item(got).File
+		if c.state == FileFailed && f.Failure != FailureDamaged {
+			t.Errorf("%s: the failure is %q", c.name, f.Failure)
+		}
+		if c.state == FileFailed {
+			w.b.do(w.b.CancelFile, got)
+			continue
+		}
+		if f.Name != "file.bin" || !bytes.Equal(w.b.content(got), content) {
+			t.Errorf("%s: something else was received: %+v", c.name, f)
+		}
+		w.b.checkProgress(got, int64(len(content)))
+	}
+	w.b.waitDisk(2, 0)
 }
 
 // TestFileSlots has files of relays that can't be reached keep nobody waiting.
@@ -952,6 +1064,25 @@ func TestFileSlots(t *testing.T) {
 	w.b.receive(got, ReceiveOptions{})
 	w.a.state(sent, FileDone)
 	w.b.state(got, FileDone)
+
+	// How to delete it from relays is forgotten when they have done that by themselves.
+	locked(w.a, func() any { w.a.ahead = rememberUpload + time.Hour; return nil })
+	wake(w.a.due)
+	w.a.wait("the upload to be forgotten", func() (gone bool) {
+		err := w.a.db.View(t.Context(), func(tx *store.Tx) error {
+			f, err := tx.File(sent)
+			if err != nil {
+				return err
+			}
+			chunks, err := tx.FileChunks(sent)
+			gone = f.Upload == nil && len(chunks) == 0
+			return err
+		})
+		return err == nil && gone
+	})
+	if err := w.a.CancelFile(t.Context(), sent); !errors.Is(err, ErrFileState) || w.a.item(sent).File.State != FileDone {
+		t.Errorf("cancelling it: %v", err)
+	}
 }
 
 // TestFileAsked has relays asked unasked only if they are known.

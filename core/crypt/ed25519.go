@@ -6,6 +6,7 @@ import (
 	"crypto/sha512"
 	"encoding/binary"
 	"math/big"
+	"math/bits"
 	"slices"
 	"sync"
 
@@ -165,6 +166,7 @@ func littleEndian(b []byte) *big.Int {
 // 2*odd, which is a power of two, in magnitude; between two of them there are zeros.
 func signedDigits(d *[65]int8, k uint64, odd int) {
 	window := uint64(4 * odd)
+	width := bits.TrailingZeros64(window)
 	carry := uint64(0)
 	for i := 0; i <= 64; {
 		rest := k>>i + carry
@@ -179,10 +181,7 @@ func signedDigits(d *[65]int8, k uint64, odd int) {
 			carry = 1
 		}
 		d[i] = int8(digit)
-		for ; window > 1; window /= 2 {
-			i++
-		}
-		window = uint64(4 * odd)
+		i += width
 	}
 }
 
@@ -315,9 +314,8 @@ func (p *point) combine(sum, difference *fp.Elt, q *cachedPoint, negative bool) 
 	fp.Mul(&d, &p.z, &q.z2)
 	fp.Sub(&e, &b, &a)
 	fp.Add(&h, &b, &a)
-	if fp.Sub(&f, &d, &c); true {
-		fp.Add(&g, &d, &c)
-	}
+	fp.Sub(&f, &d, &c)
+	fp.Add(&g, &d, &c)
 	if negative {
 		f, g = g, f
 	}

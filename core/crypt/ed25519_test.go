@@ -15,7 +15,11 @@ func verifyAll(t *testing.T, key Ed25519Public, msg, sig []byte) bool {
 	t.Helper()
 	want := ed25519.Verify(key[:], msg, sig)
 	var c Ed25519Cache
-	for i := range ed25519Often + 2 {
+	times := 1
+	if want {
+		times = ed25519Often + 2
+	}
+	for i := range times {
 		if got := c.Verify(key, msg, sig); got != want {
 			t.Fatalf("time %d: the signature %x of %x by %x is %v, want %v", i, sig, msg, key, got, want)
 		}
@@ -27,7 +31,7 @@ func verifyAll(t *testing.T, key Ed25519Public, msg, sig []byte) bool {
 }
 
 func TestEd25519Cache(t *testing.T) {
-	for i := range 64 {
+	for i := range 32 {
 		k, err := NewEd25519(rand.Reader)
 		if err != nil {
 			t.Fatal(err)
@@ -64,7 +68,7 @@ func TestEd25519Cache(t *testing.T) {
 // several encodings.
 func TestEd25519Strange(t *testing.T) {
 	var keys []Ed25519Public
-	for y := range byte(20) {
+	for _, y := range []byte{0, 1, 2, 18, 19} {
 		keys = append(keys, Ed25519Public{y}, Ed25519Public{y, 31: 0x80})
 		high := Ed25519Public{}
 		for i := range high {
@@ -84,7 +88,7 @@ func TestEd25519Strange(t *testing.T) {
 	accepted := 0
 	for _, key := range keys {
 		for _, r := range keys {
-			for m := range byte(2) {
+			for m := range byte(3) {
 				if verifyAll(t, key, []byte{m}, append(slices.Clone(r[:]), make([]byte, 32)...)) {
 					accepted++
 				}

@@ -232,6 +232,36 @@ func TestAnimation(t *testing.T) {
 	}
 }
 
+func TestCleanAnimation(t *testing.T) {
+	data := animation(t, 5, 40, 30)
+	comment := append([]byte{0x21, 0xfe, 5}, "where\x00"...)
+	clean, err := CleanAnimation(append(append(bytes.Clone(data[:len(data)-1]), comment...), 0x3b))
+	if err != nil || bytes.Contains(clean, []byte("where")) {
+		t.Fatalf("%d bytes, %v", len(clean), err)
+	}
+	want, err := Animation(data, 40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Animation(clean, 40)
+	if err != nil || len(got) != len(want) {
+		t.Fatalf("%d frames, %v", len(got), err)
+	}
+	for i := range got {
+		if got[i].Delay != want[i].Delay || !bytes.Equal(got[i].Image.(*image.RGBA).Pix, want[i].Image.(*image.RGBA).Pix) {
+			t.Errorf("frame %d is another one", i)
+		}
+	}
+	for name, bad := range map[string][]byte{"nothing": nil, "JPEG": asJPEG(t, corner(8, 8)), "one frame": animation(t, 1, 8, 8), "cut": data[:len(data)-20]} {
+		if _, err := CleanAnimation(bad); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := CleanAnimation(animation(t, maxFrames+1, 2, 2)); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("too many frames: %v", err)
+	}
+}
+
 func TestTooMuchIsRefused(t *testing.T) {
 	large := asPNG(t, corner(2, 2))
 	binary.BigEndian.PutUint32(large[16:], 1<<20)
@@ -293,6 +323,11 @@ func FuzzDecode(f *testing.F) {
 		}
 		if frames, err := Animation(data, 16); err == nil && len(frames) == 0 {
 			t.Fatal("no frames and no error")
+		}
+		if clean, err := CleanAnimation(data); err == nil {
+			if frames, err := Animation(clean, 16); err != nil || len(frames) < 2 {
+				t.Fatal(len(frames), err)
+			}
 		}
 		if err != nil {
 			return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -42,6 +43,7 @@ type conn struct {
 	forward *crypt.Secret       // with the client's session key, nil if it has none
 	send    *crypt.BlockChain   // nil without block encryption
 	receive *crypt.BlockChain
+	service *service // that the client is, nil if it is none
 
 	// Used by the goroutine that executes commands. What is in it may have ended.
 	subs      map[key]*subscription
@@ -52,8 +54,11 @@ type conn struct {
 
 	proxying sync.WaitGroup // requests to other relays
 
-	live  atomic.Int64 // subscriptions that have not ended
-	wrote atomic.Int64 // time of the last block that was sent, Unix nanoseconds
+	live atomic.Int64 // subscriptions that have not ended
+	// notified is the number of notifiers of the service that the session is subscribed to, guarded
+	// by the lock of the relay's notifiers.
+	notified int64
+	wrote    atomic.Int64 // time of the last block that was sent, Unix nanoseconds
 
 	mu      sync.Mutex
 	ready   sync.Cond // there is room in waiting, or the connection is closed
@@ -107,6 +112,9 @@ func (c *conn) end() {
 	}
 	for id := range c.notifiers {
 		c.relay.notifiers.leave(id, c)
+	}
+	if c.service != nil {
+		c.relay.notifiers.leaveService(c.service.id, c)
 	}
 	c.key.Wipe()
 	if c.forward != nil {
@@ -173,11 +181,24 @@ func (c *conn) handshake(ctx context.Context) error {
 		return errHello
 	}
 	if client.Service != nil {
-		refusal := smp.ServiceAnswer{Err: smp.TransportBadService}
-		c.writeBlock(refusal.Append(nil))
-		return errHello
+		if err := c.acceptService(client.Service, state.PeerCertificates); err != nil {
+			return err
+		}
 	}
 	return c.agree(client)
+}
+
+// acceptService answers the hello of a service, before block encryption begins (gotchas.md 20).
+func (c *conn) acceptService(hello *smp.ServiceHello, peer []*x509.Certificate) error {
+	var answer smp.ServiceAnswer
+	s, err := c.relay.acceptService(hello, peer)
+	if err != nil {
+		errors.As(err, &answer.Err)
+		c.writeBlock(answer.Append(nil))
+		return errHello
+	}
+	c.service, answer.ServiceID = s, s.id.id()
+	return c.writeBlock(answer.Append(nil))
 }
 
 // agree takes over what the client's hello says.

@@ -112,7 +112,7 @@ func TestExamples(t *testing.T) {
 	sub := st.subscribe(c, kept)
 	st.offer(sub, kept)
 	st.mu.Unlock()
-	msg, _, err := s.take(sub, nil)
+	msg, _, err := s.take(sub, new([crypt.BlockSize]byte))
 	if err != nil || msg.ID != smp.ID(sequence(0x80, 24)) {
 		t.Fatalf("message: %v", err)
 	}

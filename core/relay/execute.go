@@ -13,7 +13,8 @@ import (
 type request struct {
 	conn    *conn
 	relay   *Relay
-	version uint16 // of the command's encoding and limits
+	version uint16   // of the command's encoding and limits
+	service *service // that the client is, nil if it is none or the command came through a proxy
 	t       smp.Transmission
 	signed  []byte
 	reply   func(outgoing)
@@ -34,7 +35,7 @@ func (c *conn) executeBlock(content []byte) {
 		}
 		c.limit(&c.commands)
 		c.makeRoom()
-		q := request{conn: c, relay: c.relay, version: c.params.Version, t: t}
+		q := request{conn: c, relay: c.relay, version: c.params.Version, service: c.service, t: t}
 		q.reply = func(o outgoing) {
 			o.corrID, o.entity = string(t.CorrID), smp.ID(t.Entity)
 			c.push(o)
@@ -74,12 +75,12 @@ func (q *request) execute(p smp.Params) {
 		q.fail(asError(err))
 		return
 	}
-	if len(q.t.ServiceSig) > 0 {
-		q.fail(smp.ErrService) // there are no services here
+	q.relay.stats.commands.Add(1)
+	q.signed = p.AppendSigned(make([]byte, 0, 96+len(q.t.Body)), &q.t)
+	if e := q.checkService(cmd); e != nil {
+		q.fail(e)
 		return
 	}
-	q.relay.stats.commands.Add(1)
-	q.signed = p.AppendSigned(make([]byte, 0, 64+len(q.t.Body)), &q.t)
 	switch cmd := cmd.(type) {
 	case smp.New:
 		q.create(cmd)
@@ -95,8 +96,10 @@ func (q *request) execute(p smp.Params) {
 		q.subscribeNotifier()
 	case smp.Ping:
 		q.ok(smp.Pong{})
-	case smp.Subs, smp.NSubs:
-		q.fail(smp.ErrService)
+	case smp.Subs:
+		q.fail(smp.ErrProhibited) // no relay has that (smp-commands.md §10)
+	case smp.NSubs:
+		q.subscribeService()
 	case smp.Prxy:
 		q.connect(cmd)
 	case smp.Pfwd:
@@ -119,7 +122,7 @@ func (q *request) verified(keys ...crypt.AuthPublic) bool {
 	if q.conn.hasKey {
 		relayKey = &q.conn.key
 	}
-	return q.t.Verify(q.signed, relayKey, keys...)
+	return q.t.VerifyWith(&q.relay.keys, q.signed, relayKey, keys...)
 }
 
 // find returns what the store knows of the queue that the command is about, by its

@@ -103,6 +103,7 @@ type peer struct {
 	hello    *smp.ServerHello
 	params   smp.Params
 	relayKey *crypt.X25519Public
+	service  *smp.ServiceAnswer // to the hello of a service
 	secret   *crypt.Secret
 	out, in  *crypt.BlockChain
 	unread   []smp.Transmission
@@ -115,7 +116,9 @@ type dialOptions struct {
 	protocols  []string
 	noKey      bool
 	proxy      bool
-	plainHello func(*smp.ClientHello)
+	// certificate is shown if the relay asks for it.
+	certificate *tls.Certificate
+	plainHello  func(*smp.ClientHello)
 }
 
 // writeRecorder keeps what the client sends during the handshake.
@@ -156,6 +159,9 @@ func dialTLS(addr string, o dialOptions) (*tls.Conn, []byte, error) {
 		KeyLogWriter:       keyLog{rec},
 		CurvePreferences:   []tls.CurveID{tls.X25519},
 		CipherSuites:       []uint16{tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256},
+	}
+	if o.certificate != nil {
+		config.Certificates = []tls.Certificate{*o.certificate}
 	}
 	c := tls.Client(rec, config)
 	c.SetDeadline(time.Now().Add(patience))
@@ -218,6 +224,11 @@ func (s *server) dialWith(t testing.TB, o dialOptions) *peer {
 		o.plainHello(&client)
 	}
 	p.writeContent(client.Append(nil))
+	if client.Service != nil && o.certificate != nil {
+		if p.service, err = smp.ParseServiceAnswer(p.readContent()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if o.version >= 11 && p.secret != nil && !o.proxy {
 		p.in, p.out = crypt.NewBlockChains(id, p.secret)
 	}

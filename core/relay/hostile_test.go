@@ -318,7 +318,9 @@ func FuzzExecuteBlock(f *testing.F) {
 	q := s.dial(f, 18).newQueue(smp.ModeContact, func(n *smp.New) {
 		n.Link = &smp.NewLink{LinkID: newLinkID(), Data: linkData("f", "u")}
 	})
-	k := ed25519Key()
+	k, service := ed25519Key(), ed25519Key()
+	const inService = 1000 // added to the version, for the session of a service
+	serviceSession := serviceOf(service)
 	for _, seed := range []struct {
 		cmd    smp.Command
 		entity smp.ID
@@ -334,12 +336,15 @@ func FuzzExecuteBlock(f *testing.F) {
 		{smp.NKey{Keys: smp.NotifierKeys{Auth: k.public, DH: crypt.X25519Public{9}}}, q.RcvID, q.rcv},
 		{smp.LGet{}, q.LinkID, authKey{}},
 		{text("hello"), q.SndID, authKey{}},
+		{smp.NSub{}, q.RcvID, q.rcv},
+		{smp.NSubs{}, key{}.id(), service},
+		{smp.Subs{}, key{}.id(), service},
 		{smp.Rfwd{Box: make([]byte, 100)}, "", authKey{}},
 		{smp.Prxy{Server: s.Address("host")}, "", authKey{}},
 	} {
-		for _, version := range []uint16{6, 18} {
-			p.Version = version
-			t := smp.Transmission{CorrID: make([]byte, 24), Entity: []byte(seed.entity), Body: seed.cmd.Append(nil, version)}
+		for _, version := range []uint16{6, 18, 18 + inService} {
+			p.Version = version % inService
+			t := smp.Transmission{CorrID: make([]byte, 24), Entity: []byte(seed.entity), Body: seed.cmd.Append(nil, p.Version)}
 			if seed.key.private != nil {
 				if err := t.Authorize(p, seed.key.private, nil); err != nil {
 					f.Fatal(err)
@@ -349,7 +354,10 @@ func FuzzExecuteBlock(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, version uint16, content []byte) {
-		c := offline(s.Relay, 6+version%13)
+		c := offline(s.Relay, 6+(version%inService-6)%13)
+		if version >= inService {
+			c.service = &serviceSession
+		}
 		secret := crypt.Secret{1}
 		c.forward, c.hasKey = &secret, true
 		c.executeBlock(content[:min(len(content), 4096)]) // few enough not to wait for room
@@ -370,5 +378,6 @@ func FuzzExecuteBlock(f *testing.F) {
 		for id := range c.notifiers {
 			s.notifiers.leave(id, c)
 		}
+		s.notifiers.leaveService(key{}, c)
 	})
 }

@@ -77,6 +77,10 @@ func (q *request) create(cmd smp.New) {
 		q.fail(smp.ErrAuth)
 		return
 	}
+	if q.service != nil && !cmd.Subscribe {
+		q.fail(smp.ErrProhibited)
+		return
+	}
 	if l := cmd.Link; l != nil && l.SenderID != smp.SenderID(q.t.CorrID) {
 		q.fail(smp.ErrProhibited)
 		return
@@ -132,7 +136,7 @@ func (q *request) newQueue(cmd smp.New) (*queue, smp.IDs, error) {
 		n.link = &link
 		n.snd, _ = keyOf(l.SenderID)
 	}
-	answer := smp.IDs{RcvID: n.rcv.id(), SndID: n.snd.id(), Mode: n.mode}
+	answer := smp.IDs{RcvID: n.rcv.id(), SndID: n.snd.id(), Mode: n.mode, ServiceID: q.serviceID()}
 	if n.link != nil {
 		answer.LinkID = n.link.id()
 	}
@@ -205,7 +209,7 @@ func (q *request) subscribe(s *stripe, queue *queue) {
 		return
 	}
 	s.subscribe(q.conn, queue)
-	q.ok(smp.SOK{})
+	q.ok(smp.SOK{ServiceID: q.serviceID()})
 	s.deliver(queue, nil)
 }
 
@@ -275,7 +279,7 @@ func (q *request) setNotifier(queue *queue, keys smp.NotifierKeys) {
 	next.notifier = n
 	answer := smp.NID{NotifierIDs: smp.NotifierIDs{ID: n.id.id(), ServerDH: public}}
 	if q.change(queue, change{next: next}, answer) && old != nil {
-		q.relay.notifiers.end(old.id)
+		q.relay.notifiers.end(old)
 	}
 }
 
@@ -288,7 +292,7 @@ func (q *request) deleteNotifier(queue *queue) {
 	}
 	next.notifier = nil
 	if q.change(queue, change{next: next}, smp.OK{}) {
-		q.relay.notifiers.end(old.id)
+		q.relay.notifiers.end(old)
 	}
 }
 
@@ -314,7 +318,7 @@ func (s *stripe) remove(queue *queue, by *conn) (*commit, error) {
 		}
 	}
 	if queue.notifier != nil {
-		s.relay.notifiers.end(queue.notifier.id)
+		s.relay.notifiers.end(queue.notifier)
 	}
 	return stored, nil
 }
@@ -373,13 +377,14 @@ func (q *request) subscribeNotifier() {
 			q.fail(smp.ErrAuth)
 			return
 		}
-		q.relay.notifiers.subscribe(queue.notifier.id, q.conn)
-		q.ok(smp.SOK{})
-		if queue.empty() {
+		before := queue.notifier.service
+		stored, err := q.associate(queue)
+		if err != nil {
+			q.storeError(err)
 			return
 		}
-		if m, err := q.relay.store.message(queue.rcv, queue.next-1); err == nil {
-			q.relay.notifiers.notify(queue, &m, nil)
-		}
+		q.relay.notifiers.subscribe(queue.notifier, before, q.conn)
+		q.done(smp.SOK{ServiceID: q.serviceID()}, stored, nil)
+		q.relay.announceNewest(queue)
 	})
 }

@@ -25,17 +25,31 @@ type notifier struct {
 	id     key
 	key    crypt.AuthPublic
 	secret crypt.Secret // with the recipient, for the metadata
+	// service is told about the messages of all its queues at once; nil if the notifier is nobody's.
+	service *key
 }
 
-// Versions of a record. Only that of a blocked queue begins with why.
+// Versions of a record. Only that of a blocked queue begins with why. That of a queue whose
+// notifier belongs to a service begins with whether and why it is blocked, and has the service
+// at its end.
 const (
 	recordVersion  = 1
 	blockedVersion = 2
+	serviceVersion = 3
 )
 
 func (r *record) append(b []byte) []byte {
+	inService := r.notifier != nil && r.notifier.service != nil
+	switch {
+	case inService:
+		b = wire.AppendMaybe(append(b, serviceVersion), r.blocked != nil)
+	case r.blocked != nil:
+		b = append(b, blockedVersion)
+	default:
+		b = append(b, recordVersion)
+	}
 	if r.blocked != nil {
-		b = wire.AppendShort(append(b, blockedVersion), r.blocked.Reason)
+		b = wire.AppendShort(b, r.blocked.Reason)
 		b = wire.AppendMaybe(b, r.blocked.Notice != nil)
 		if n := r.blocked.Notice; n != nil {
 			b = wire.AppendMaybe(b, n.TTL != nil)
@@ -43,8 +57,6 @@ func (r *record) append(b []byte) []byte {
 				b = wire.AppendInt64(b, *n.TTL)
 			}
 		}
-	} else {
-		b = append(b, recordVersion)
 	}
 	b = append(append(b, r.snd[:]...), byte(len(r.rcvKeys)))
 	for _, k := range r.rcvKeys {
@@ -64,7 +76,11 @@ func (r *record) append(b []byte) []byte {
 	if n := r.notifier; n != nil {
 		b = append(wire.AppendShort(append(b, n.id[:]...), n.key.DER()), n.secret[:]...)
 	}
-	return wire.AppendUint32(b, r.used)
+	b = wire.AppendUint32(b, r.used)
+	if inService {
+		b = append(b, r.notifier.service[:]...)
+	}
+	return b
 }
 
 func parseRecord(rcv key, b []byte) (record, error) {
@@ -77,9 +93,11 @@ func parseRecord(rcv key, b []byte) (record, error) {
 		}
 		return k
 	}
-	switch r.Byte() {
-	case recordVersion:
-	case blockedVersion:
+	version := r.Byte()
+	if version < recordVersion || version > serviceVersion {
+		return rec, ErrDamaged
+	}
+	if version == blockedVersion || version == serviceVersion && r.Maybe() {
 		rec.blocked = &smp.Blocking{Reason: smp.BlockingReason(r.Short())}
 		if r.Maybe() {
 			rec.blocked.Notice = new(smp.Notice)
@@ -88,8 +106,6 @@ func parseRecord(rcv key, b []byte) (record, error) {
 				rec.blocked.Notice.TTL = &ttl
 			}
 		}
-	default:
-		return rec, ErrDamaged
 	}
 	copy(rec.snd[:], r.Bytes(len(rec.snd)))
 	n := r.NonEmpty()
@@ -112,6 +128,13 @@ func parseRecord(rcv key, b []byte) (record, error) {
 		copy(rec.notifier.secret[:], r.Bytes(len(rec.notifier.secret)))
 	}
 	rec.used = r.Uint32()
+	if version == serviceVersion {
+		if rec.notifier == nil {
+			return rec, ErrDamaged
+		}
+		rec.notifier.service = new(key)
+		copy(rec.notifier.service[:], r.Bytes(len(key{})))
+	}
 	if r.End() != nil {
 		return rec, ErrDamaged
 	}

@@ -13,6 +13,9 @@
 // What the relay has answered with OK, or announced as a message, is on disk and survives
 // a crash. Nothing that tells who sends to whom is logged.
 //
+// A client with a certificate is a service: a program that is told about the messages of many
+// queues at once (smp-commands.md §10).
+//
 // A connection has one goroutine that reads and executes commands, and a second one while
 // there is something to send. Messages wait in the store, never in memory: what waits for
 // a slow reader is only which queue it is to get a message of. Everything about a queue
@@ -33,6 +36,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/sotto-chat/sotto/core/crypt"
 	"github.com/sotto-chat/sotto/core/relay/internal/front"
 	"github.com/sotto-chat/sotto/core/wire"
 )
@@ -129,8 +133,10 @@ type Relay struct {
 
 	stripes   [stripeCount]stripe
 	senders   senders
+	keys      crypt.Ed25519Cache
 	notifiers notifiers
 	links     sync.Mutex // held while a link id is given to a queue
+	services  sync.Mutex // held while a service gets its id
 
 	ctx    context.Context // until Close
 	cancel context.CancelFunc
@@ -160,6 +166,7 @@ func open(dir string, fs vfs.FS, config Config) (*Relay, error) {
 		identity: id,
 		tls:      id.TLSConfig("smp/1", "h2", "http/1.1"),
 	}
+	r.tls.ClientAuth = tls.RequestClientCert // of services; everybody else has none
 	r.gate.Max, r.gate.PerSource = config.MaxConnections, config.MaxConnectionsPerSource
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	if r.store, err = openStore(dir, fs, config.Log, r.fail); err != nil {
@@ -170,7 +177,7 @@ func open(dir string, fs vfs.FS, config Config) (*Relay, error) {
 	for i := range r.stripes {
 		r.stripes[i].init(r)
 	}
-	r.notifiers.subs = make(map[key]*conn)
+	r.notifiers.init()
 	count := r.store.countQueues()
 	r.work.Go(func() {
 		n, err := count()

@@ -34,8 +34,11 @@ const (
 	kindLink     = 'l' // link id → recipient id
 	kindNotifier = 'n' // notifier id → recipient id
 	kindLinkData = 'd' // recipient id → link data
+	kindService  = 'v' // fingerprint of a service's certificate → role and service id
 	kindMessage  = 'm' // recipient id, number → message without its body
 	kindBody     = 'b' // recipient id, number → body of a message
+
+	kindServiceNotifier = 'w' // service id, notifier id → nothing
 )
 
 // ErrDamaged tells that a record of the store can't be read.
@@ -307,6 +310,13 @@ func deleteMessage(b *pebble.Batch, rcv key, number uint64) {
 	b.Delete(messageKey(kindBody, rcv, number), nil)
 }
 
+func deleteNotifier(b *pebble.Batch, n *notifier) {
+	b.Delete(storeKey(kindNotifier, n.id), nil)
+	if n.service != nil {
+		b.Delete(serviceKey(n), nil)
+	}
+}
+
 // create stores a new queue, with link data if data is not nil.
 func (s *store) create(q *queue, data *smp.LinkData) (*commit, error) {
 	b := s.db.NewBatch()
@@ -364,10 +374,13 @@ func (s *store) update(q *queue, c change) (*commit, error) {
 	}
 	if old.notifier != next.notifier {
 		if old.notifier != nil {
-			b.Delete(storeKey(kindNotifier, old.notifier.id), nil)
+			deleteNotifier(b, old.notifier)
 		}
-		if next.notifier != nil {
-			b.Set(storeKey(kindNotifier, next.notifier.id), q.rcv[:], nil)
+		if n := next.notifier; n != nil {
+			b.Set(storeKey(kindNotifier, n.id), q.rcv[:], nil)
+			if n.service != nil {
+				b.Set(serviceKey(n), nil, nil)
+			}
 		}
 	}
 	s.putRecord(b, next)
@@ -396,7 +409,7 @@ func (s *store) remove(q *queue) (*commit, error) {
 		b.Delete(storeKey(kindLinkData, q.rcv), nil)
 	}
 	if q.notifier != nil {
-		b.Delete(storeKey(kindNotifier, q.notifier.id), nil)
+		deleteNotifier(b, q.notifier)
 	}
 	for n := q.first; n < q.next; n++ {
 		deleteMessage(b, q.rcv, n)

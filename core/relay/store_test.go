@@ -158,6 +158,15 @@ func TestRecord(t *testing.T) {
 			sndKey:   ed448Key().public,
 			notifier: &notifier{id: newKey(), key: ed25519Key().public, secret: crypt.Secret{3}},
 		},
+		{
+			rcv: newKey(), snd: newKey(), rcvKeys: []crypt.AuthPublic{ed25519Key().public}, used: 1,
+			notifier: &notifier{id: newKey(), key: ed25519Key().public, secret: crypt.Secret{4}, service: &link},
+		},
+		{
+			rcv: newKey(), snd: newKey(), rcvKeys: []crypt.AuthPublic{ed25519Key().public}, used: 2,
+			notifier: &notifier{id: newKey(), key: ed25519Key().public, secret: crypt.Secret{5}, service: &link},
+			blocked:  &smp.Blocking{Reason: smp.BlockedContent, Notice: &smp.Notice{TTL: new(int64)}},
+		},
 	} {
 		b := want.append(nil)
 		got, err := parseRecord(want.rcv, b)
@@ -179,6 +188,8 @@ func FuzzParseRecord(f *testing.F) {
 	r := record{rcvKeys: []crypt.AuthPublic{ed25519Key().public}, notifier: &notifier{key: x25519Key().public}}
 	f.Add(r.append(nil))
 	r.blocked = &smp.Blocking{Reason: smp.BlockedSpam, Notice: new(smp.Notice)}
+	f.Add(r.append(nil))
+	r.notifier.service = new(key)
 	f.Add(r.append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := parseRecord(key{}, b)

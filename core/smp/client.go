@@ -126,7 +126,18 @@ func (c *Client) Close() {
 	<-c.done
 }
 
-func (c *Client) fail(cause error) {
+func (c *Client) fail(cause error) { c.end(cause, c.conn.Close) }
+
+// drop is Close without waiting, and without sending what was written and waits to be sent.
+func (c *Client) drop() {
+	end := c.conn.Close
+	if conn, ok := c.conn.(interface{ Drop() error }); ok { // not in tests
+		end = conn.Drop
+	}
+	c.end(errClosedHere, end)
+}
+
+func (c *Client) end(cause error, end func() error) {
 	c.mu.Lock()
 	if c.err != nil {
 		c.mu.Unlock()
@@ -137,7 +148,7 @@ func (c *Client) fail(cause error) {
 	clear(c.pending)
 	close(c.stop)
 	c.mu.Unlock()
-	c.conn.Close()
+	end()
 }
 
 // Do sends a command and returns its answer. The error is an *Error if the relay refused,

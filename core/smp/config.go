@@ -42,7 +42,9 @@ type Config struct {
 	// Versions caps the versions to speak; the zero value is Versions.
 	Versions wire.VersionRange
 
-	ConnectTimeout time.Duration // until the session can be used; 0 is DefaultConnectTimeout
+	// ConnectTimeout bounds each of the three parts of connecting: the wait for a path, the dial from its turn on, see
+	// transport.Proxy.Limit, and the handshake; 0 is DefaultConnectTimeout.
+	ConnectTimeout time.Duration
 	CommandTimeout time.Duration // for an answer; 0 is DefaultCommandTimeout
 	PingInterval   time.Duration // of silence before a Ping; 0 is DefaultPingInterval
 }
@@ -85,23 +87,29 @@ func (c Config) target(server wire.Server) (port, alpn string) {
 // of a connection which was lost.
 func Connect(ctx context.Context, config Config, server wire.Server) (*Client, error) {
 	config = config.withDefaults()
+	conn, err := config.dial(ctx, server)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, config.ConnectTimeout)
 	defer cancel()
-	if config.Dial != nil {
-		conn, err := config.Dial(ctx, server)
-		if err != nil {
-			return nil, err
-		}
-		return handshake(ctx, conn, config, server)
-	}
-	path, err := config.Path(ctx, server, config.Circuit)
-	if err != nil {
-		return nil, err
-	}
-	port, alpn := config.target(server)
-	conn, err := transport.Dialer{Proxy: path.Proxy, Timeout: config.ConnectTimeout}.Dial(ctx, path.Host, port, server.KeyHash, alpn)
-	if err != nil {
-		return nil, err
-	}
 	return handshake(ctx, conn, config, server)
+}
+
+func (c Config) dial(ctx context.Context, server wire.Server) (Conn, error) {
+	bounded, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
+	defer cancel()
+	if c.Dial != nil {
+		return c.Dial(bounded, server)
+	}
+	path, err := c.Path(bounded, server, c.Circuit)
+	if err != nil {
+		return nil, err
+	}
+	port, alpn := c.target(server)
+	conn, err := transport.Dialer{Proxy: path.Proxy, Timeout: c.ConnectTimeout}.Dial(ctx, path.Host, port, server.KeyHash, alpn)
+	if err != nil {
+		return nil, err // a nil conn in the interface would not be nil
+	}
+	return conn, nil
 }

@@ -57,7 +57,7 @@ type Session struct {
 	retry   chan struct{} // holds one when the next attempt is not to wait
 
 	mu       sync.Mutex
-	attempt  func()        // ends the attempt to connect, or the connection, of which there is at most one
+	attempt  func()        // ends the attempt to connect, and a client that is not set yet
 	client   *Client       // nil while down
 	up       chan struct{} // closed when client is set; a new one when it is not
 	subs     map[ID]*subscription
@@ -103,14 +103,19 @@ func (s *Session) Close() {
 func (s *Session) Retry() { signal(s.retry) }
 
 // Reconnect ends the connection, if there is one, and makes a new one at once: to be called when
-// Config.Path answers something else from now on.
+// Config.Path answers something else from now on. After it returned no command goes by the connection that
+// there was.
 func (s *Session) Reconnect() {
 	s.mu.Lock()
-	if s.attempt != nil {
+	c := s.client
+	if c == nil && s.attempt != nil {
 		s.attempt()
 	}
 	s.mu.Unlock()
 	signal(s.retry)
+	if c != nil {
+		c.drop()
+	}
 }
 
 // Check makes sure that the relay is still there, as after the computer slept, when a connection can be
@@ -150,6 +155,16 @@ func (s *Session) Unsubscribe(list ...ID) {
 	for _, id := range list {
 		delete(s.subs, id)
 	}
+}
+
+// Queues returns the queues that are remembered.
+func (s *Session) Queues() (list []ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.subs {
+		list = append(list, id)
+	}
+	return list
 }
 
 // Do waits until the session is connected, for as long as ctx allows, and does what
@@ -252,6 +267,12 @@ func (s *Session) serve(ctx context.Context, c *Client) {
 	defer stop()
 	s.emit(Up{c.Params()})
 	s.mu.Lock()
+	if ctx.Err() != nil { // by Reconnect, which has not seen it
+		s.mu.Unlock()
+		for range c.Events() { // none: nothing was subscribed to
+		}
+		return
+	}
 	s.client = c
 	close(s.up)
 	for _, sub := range s.subs {

@@ -247,3 +247,59 @@ func TestSessionReconnect(t *testing.T) {
 		}
 	})
 }
+
+// TestSessionReconnectEndsClient tells that Reconnect leaves no connection behind that something could still be sent by: not
+// one that is in use, and not one that comes about in the same moment.
+func TestSessionReconnectEndsClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		commands := make([]int, 3) // by connection
+		connect := scriptedRelay(t, func(n int, r *script) {
+			r.serve(func(Command, Transmission) Message {
+				commands[n]++
+				return Pong{}
+			})
+		})
+		established := make(chan *Client)
+		proceed := make(chan bool)
+		n := 0
+		s := newSession(func(ctx context.Context) (*Client, error) {
+			c, err := connect(ctx)
+			if n++; n == 2 { // the context ends when all is done
+				established <- c
+				<-proceed
+			}
+			return c, err
+		})
+		defer s.Close()
+		expect[Up](t, s)
+		if _, err := s.Do(t.Context(), Request{Command: Ping{}}); err != nil {
+			t.Fatal(err)
+		}
+		s.mu.Lock()
+		first := s.client
+		s.mu.Unlock()
+		s.Reconnect()
+		if first.Err() == nil {
+			t.Error("the connection can still be used")
+		}
+		expect[Down](t, s)
+		second := <-established
+		s.Reconnect()
+		result := make(chan error)
+		go func() {
+			_, err := s.Do(t.Context(), Request{Command: Ping{}})
+			result <- err
+		}()
+		synctest.Wait()
+		proceed <- true
+		for range 3 { // Up, Down, and Up of the third
+			<-s.Events()
+		}
+		if err := <-result; err != nil {
+			t.Error(err)
+		}
+		if second.Err() == nil || commands[0] != 1 || commands[1] != 0 || commands[2] != 1 {
+			t.Errorf("commands by connection: %v; the second one: %v", commands, second.Err())
+		}
+	})
+}

@@ -130,6 +130,10 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.tls.SetWriteDeadli
 // Close closes the connection. ReadBlock and WriteBlock fail with net.ErrClosed.
 func (c *Conn) Close() error { return c.tls.Close() }
 
+// Drop is Close for a connection that must not be used any more, as when there is to be another way: also what the
+// system has still to send of it is not sent.
+func (c *Conn) Drop() error { return c.tls.Drop() }
+
 // Wipe overwrites the keys of block encryption, and what is left of the last blocks. It is to be
 // called after Close.
 func (c *Conn) Wipe() {

@@ -120,6 +120,14 @@ func contextError(ctx context.Context, err error) error {
 // socket is a connection whose errors don't hold its addresses.
 type socket struct{ net.Conn }
 
+// SetLinger sets what becomes of data that waits to be sent when the connection is closed, see net.TCPConn.
+func (s socket) SetLinger(seconds int) error {
+	if tcp, ok := s.Conn.(*net.TCPConn); ok {
+		return tcp.SetLinger(seconds)
+	}
+	return nil // a Unix socket, to a proxy: what is in it has arrived
+}
+
 func (s socket) Read(p []byte) (int, error) {
 	n, err := s.Conn.Read(p)
 	return n, withoutAddress(err)

@@ -13,7 +13,7 @@ import (
 
 // Decode reads the file of a voice message, ours or anybody's. Two channels become one. A file that is longer than a voice message
 // can be, that is damaged or that holds something else gives ErrTooLong, ErrDamaged or ErrUnsupported; a file without sound gives
-// ErrEmpty. It takes at most 60 MB of memory whatever the file is, half of which remains in the clip.
+// ErrEmpty. It takes less than 100 MB of memory whatever the file is, a third of which remains in the clip.
 func Decode(ctx context.Context, r io.Reader) (clip Clip, err error) {
 	defer func() {
 		// The decoder reads bytes that anybody may have made.
@@ -66,9 +66,6 @@ func (t *track) decode(ctx context.Context) (Clip, error) {
 			return Clip{}, decodeError(err)
 		}
 		samples = appendMono(samples, frame[:n], info.Channels)
-		if len(samples) > cap(t.frames)*samplesPerFrame {
-			return Clip{}, ErrTooLong
-		}
 		if err != nil {
 			break
 		}

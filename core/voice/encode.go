@@ -55,7 +55,7 @@ func (e *Encoder) Duration() time.Duration {
 	return time.Duration(e.samples) * time.Second / Rate
 }
 
-// Finish writes the file. It is called once, and the encoder is of no more use then. Without any sound it returns ErrEmpty.
+// Finish writes the file; nothing can be added then. Without any sound it returns ErrEmpty.
 // The file tells nothing but the sound: no time, no name, no program.
 func (e *Encoder) Finish(w io.Writer) error {
 	switch {

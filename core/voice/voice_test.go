@@ -223,6 +223,41 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
+// TestWideBoxes reads boxes with sizes of 64 bits, which some phones write, and a last box without a size.
+func TestWideBoxes(t *testing.T) {
+	u64 := func(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
+	var b boxes
+	b.u32(1).text("mdat").bytes(u64(16 + 5)...).text("sound")
+	b.u32(0).text("last").text("to the end")
+	if got, ok := find(b, "mdat"); !ok || string(got) != "sound" {
+		t.Errorf("64 bits: %q", got)
+	}
+	if got, ok := find(b, "last"); !ok || string(got) != "to the end" {
+		t.Errorf("no size: %q", got)
+	}
+	for _, size := range []uint64{0, 15, 1 << 20, math.MaxUint64} {
+		copy(b[8:], u64(size))
+		if _, ok := find(b, "mdat"); ok {
+			t.Errorf("a box of %d bytes was found", size)
+		}
+	}
+
+	// Two chunks, the first of two frames, the second of one.
+	file := []byte("..aabbb....c")
+	var table boxes
+	table.box("stsz", func() { table.u32(0, 0, 3, 2, 3, 1) })
+	table.box("stsc", func() { table.u32(0, 2, 1, 2, 1, 2, 1, 1) })
+	table.box("co64", func() { table.u32(0, 2).bytes(u64(2)...).bytes(u64(11)...) })
+	var tr track
+	if err := tr.place(file, table); err != nil || string(bytes.Join(tr.frames, []byte(" "))) != "aa bbb c" {
+		t.Errorf("%q: %v", tr.frames, err)
+	}
+	copy(table[len(table)-8:], u64(math.MaxUint64))
+	if err := tr.place(file, table); !errors.Is(err, ErrDamaged) {
+		t.Error(err)
+	}
+}
+
 // TestHEAAC keeps HE-AAC from being played at half its rate.
 func TestHEAAC(t *testing.T) {
 	file := testfile(t, "phone-16000-mono.m4a")

@@ -60,6 +60,12 @@ func (c *Client) Err() error {
 // Close ends the session. A request in progress fails with ErrClosed.
 func (c *Client) Close() { c.fail(errors.New("closed")) }
 
+// drop is Close for a connection that must not be used any more: what was written and waits to be sent is not sent.
+func (c *Client) drop() {
+	c.link.drop()
+	c.fail(errors.New("closed"))
+}
+
 // fail ends the session with a cause.
 func (c *Client) fail(cause error) {
 	c.mu.Lock()
@@ -186,6 +192,9 @@ func (c *Client) do(ctx context.Context, x *exchange) error {
 		err = ctx.Err()
 	case watch.expired():
 		err = ErrTimeout
+	}
+	if !sent { // what waits to be sent of it has no use
+		c.link.drop()
 	}
 	c.fail(err)
 	return err

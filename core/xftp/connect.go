@@ -34,7 +34,9 @@ type Config struct {
 	// Versions caps the versions to speak; the zero value is Versions.
 	Versions wire.VersionRange
 
-	ConnectTimeout time.Duration // until the session can be used; 0 is DefaultConnectTimeout
+	// ConnectTimeout bounds each of the three parts of connecting: the wait for a path, the dial from its turn on, see
+	// transport.Proxy.Limit, and the handshake; 0 is DefaultConnectTimeout.
+	ConnectTimeout time.Duration
 	CommandTimeout time.Duration // for an answer, and for each 64 KiB of a chunk; 0 is DefaultCommandTimeout
 	IdleTimeout    time.Duration // after which a Pool leaves a relay; 0 is DefaultIdleTimeout
 
@@ -72,17 +74,19 @@ func (c Config) withDefaults() Config {
 // ErrClosed for a connection that was lost.
 func Connect(ctx context.Context, config Config, server wire.Server) (*Client, error) {
 	config = config.withDefaults()
-	ctx, cancel := context.WithTimeout(ctx, config.ConnectTimeout)
-	defer cancel()
 	l, err := config.dial(ctx, config, server)
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, config.ConnectTimeout)
+	defer cancel()
 	return handshake(ctx, l, config, server)
 }
 
 func dial(ctx context.Context, config Config, server wire.Server) (*link, error) {
-	path, err := config.Path(ctx, server, config.Circuit)
+	bounded, cancel := context.WithTimeout(ctx, config.ConnectTimeout)
+	defer cancel()
+	path, err := config.Path(bounded, server, config.Circuit)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 type link struct {
 	http      *http2.ClientConn
 	close     func() error
+	drop      func() error // close without sending what waits to be sent
 	host      string
 	alpn      string
 	sessionID []byte          // the client's Finished of TLS
@@ -43,7 +44,7 @@ func newLink(conn *tls13.Conn, host string) (*link, error) {
 	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
 		host = "[" + host + "]"
 	}
-	return &link{h, conn.Close, host, conn.ALPN(), conn.ClientFinished(), conn.ServerKey()}, nil
+	return &link{h, conn.Close, conn.Drop, host, conn.ALPN(), conn.ClientFinished(), conn.ServerKey()}, nil
 }
 
 // post sends a request and returns the body of the answer, which may come before all of the request

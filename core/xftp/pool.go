@@ -113,6 +113,10 @@ func (s *pooled) connected(ctx context.Context, config Config, server wire.Serve
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.attempt = nil
+	if err == nil && attempt.Err() != nil {
+		client.drop() // it has come about on the way of before
+		client, err = nil, attempt.Err()
+	}
 	if err == nil {
 		s.client = client
 	} else if attempt.Err() != nil && ctx.Err() == nil {
@@ -155,9 +159,19 @@ func (s *pooled) leave() {
 	}
 }
 
-// Reset ends all sessions, as when the network has changed. Transfers connect again at once, also if
+// drop is leave without sending what waits to be sent. s.mu is held.
+func (s *pooled) drop() {
+	if s.client != nil {
+		s.client.drop()
+		s.client = nil
+	}
+}
+
+// Reset ends all sessions, as when the network has changed: nothing more is sent in them. Transfers connect again at once, also if
 // they were to wait for longer.
-func (p *Pool) Reset() {
+func (p *Pool) Reset() { p.end((*pooled).drop) }
+
+func (p *Pool) end(leave func(*pooled)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	close(p.reset)
@@ -170,7 +184,7 @@ func (p *Pool) Reset() {
 		if s.attempt != nil {
 			s.attempt()
 		}
-		s.leave()
+		leave(s)
 		s.mu.Unlock()
 	}
 }
@@ -188,5 +202,5 @@ func (p *Pool) Close() {
 	p.cancel()
 	p.mu.Unlock()
 	p.users.Wait()
-	p.Reset()
+	p.end((*pooled).leave)
 }

@@ -122,7 +122,7 @@ func (r *testRelay) dial() (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &link{cc, a.Close, r.server.Hosts[0], r.alpn, session, r.leaf.Public()}, nil
+	return &link{cc, a.Close, a.Close, r.server.Hosts[0], r.alpn, session, r.leaf.Public()}, nil
 }
 
 // change changes what the relay does while it may be doing something.

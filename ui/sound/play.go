@@ -15,8 +15,6 @@ const (
 	// ahead is how much sound the server has before it is heard: short enough for Pause to be prompt, long enough for a busy
 	// computer.
 	ahead = 200 * time.Millisecond
-	// tail is the silence after a clip: the end of the clip has left the loudspeaker before the stream is closed.
-	tail = 300 * time.Millisecond
 )
 
 // Playback says what is played.
@@ -28,11 +26,12 @@ type Playback struct {
 	// Progress is called about 20 times a second while it plays, with the place in the clip that is heard.
 	Progress func(at time.Duration)
 	// Ended is called when the clip is at its end, with nil, or when it cannot go on. It is not called after Stop.
-	// Progress and Ended are called by one goroutine; no method may be called from within them.
+	// Progress and Ended are called by one goroutine. They must not call Stop, and not wait for what waits for Stop.
 	Ended func(err error)
 }
 
-// Player plays a clip. Its methods may be called from any goroutine, and do nothing once playing has ended.
+// Player plays a clip. Its methods may be called from any goroutine, and do nothing once playing has ended. All but Stop return at
+// once, and take effect as soon as the server has followed; a call of Progress from before can still come after them.
 type Player struct {
 	server   *server
 	playback Playback
@@ -50,8 +49,7 @@ type Player struct {
 	from    time.Duration // the place in the clip where the stream began
 	at      time.Duration // the place that is heard
 	atEnd   bool          // the sound of the clip is with the server; silence follows
-	length  int           // in bytes, what of the clip was sent before
-	sent    int           // in bytes
+	length  int           // in bytes, what was sent of the clip
 	samples []int16
 	bytes   []byte
 }
@@ -68,7 +66,7 @@ func Play(what Playback) (*Player, error) {
 	}
 	p := &Player{
 		server: s, playback: what, sound: voice.NewStretcher(what.Clip),
-		commands: make(chan func() error), stop: make(chan struct{}), done: make(chan struct{}),
+		commands: make(chan func() error, 16), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	p.setSpeed(what.Speed)
 	if err := p.start(what.At); err != nil {
@@ -105,12 +103,10 @@ func (p *Player) Stop() {
 	<-p.done
 }
 
-// do has run call f and waits until it has.
+// do has run call f, in the order of the calls.
 func (p *Player) do(f func() error) {
-	called := make(chan struct{})
 	select {
-	case p.commands <- func() error { defer close(called); return f() }:
-		<-called
+	case p.commands <- f:
 	case <-p.done:
 	}
 }
@@ -189,7 +185,7 @@ func (p *Player) start(at time.Duration) error {
 	p.from = max(0, min(at, clip.Duration()))
 	p.at = p.from
 	p.sound.Seek(int(p.from * time.Duration(clip.Rate) / time.Second))
-	p.atEnd, p.length, p.sent = false, 0, 0
+	p.atEnd, p.length = false, 0
 
 	var reply proto.CreatePlaybackStreamReply
 	err := p.server.Request(&proto.CreatePlaybackStream{
@@ -203,7 +199,7 @@ func (p *Player) start(at time.Duration) error {
 		BufferMinimumRequest:  proto.Undefined,
 		ChannelVolumes:        proto.ChannelVolumes{0x10000},
 		AdjustLatency:         true,
-		Properties:            properties("music"),
+		Properties:            properties,
 	}, &reply)
 	if err != nil {
 		return noDevice(err, ErrNoSpeaker)
@@ -232,7 +228,7 @@ func (p *Player) feed() error {
 	return p.send(n)
 }
 
-// send sends n bytes, of the clip or of the silence after it.
+// send sends n bytes, of the clip or of silence after it: the server has to go on for the end of the clip to leave the loudspeaker.
 func (p *Player) send(n int) error {
 	const most = 1 << 16
 	for n >= bytesPerSample {
@@ -247,9 +243,6 @@ func (p *Player) send(n int) error {
 			p.atEnd = len(out) == 0
 		}
 		if p.atEnd {
-			if p.sent > p.length+int(tail*time.Duration(p.playback.Clip.Rate)/time.Second)*bytesPerSample {
-				return nil
-			}
 			out = p.samples[:size]
 			clear(out)
 		}
@@ -260,7 +253,6 @@ func (p *Player) send(n int) error {
 		if err := p.server.Send(p.stream, p.bytes); err != nil {
 			return ErrLost
 		}
-		p.sent += len(p.bytes)
 		n -= len(p.bytes)
 	}
 	return nil

@@ -76,7 +76,7 @@ func (r *Recorder) open() error {
 		AdjustLatency:      true,
 		DirectOnInputIndex: proto.Undefined,
 		ChannelVolumes:     proto.ChannelVolumes{0x10000},
-		Properties:         properties("phone"),
+		Properties:         properties,
 	}, &reply)
 	if err != nil {
 		return noDevice(err, ErrNoMicrophone)
@@ -86,7 +86,7 @@ func (r *Recorder) open() error {
 }
 
 // Stop ends the recording and waits until the last samples have gone to Write. It returns why the recording had ended before, if
-// it had. Don't call it from Write or Ended. It can be called again.
+// it had. Don't call it from Write or Ended, nor have them wait for what waits for it. It can be called again.
 func (r *Recorder) Stop() error {
 	r.once.Do(func() { close(r.stop) })
 	<-r.done
@@ -120,14 +120,16 @@ func (r *Recorder) run(to Recording) {
 			// Once the server has answered, all that it sent for the stream is here.
 			_ = r.server.Request(&proto.CorkRecordStream{StreamIndex: r.stream, Corked: true}, nil)
 			if err := pass(); err != nil && !errors.Is(err, voice.ErrTooLong) {
-				r.err = err
+				r.err = fmt.Errorf("record: %w", err)
 			}
 			return
 		case <-r.server.wake:
 			err = pass()
 		case <-check.C:
 			if r.server.Request(&proto.GetRecordLatency{StreamIndex: r.stream}, &proto.GetRecordLatencyReply{}) != nil {
-				err = ErrLost
+				if err = pass(); err == nil {
+					err = ErrLost
+				}
 			}
 		}
 		if err != nil {

@@ -132,9 +132,7 @@ func (s *server) asked(stream uint32) (n int, err error) {
 }
 
 // properties name a stream for the volume control of the desktop.
-func properties(what string) proto.PropList {
-	return proto.PropList{"media.name": proto.PropListString("Sotto"), "media.role": proto.PropListString(what)}
-}
+var properties = proto.PropList{"media.name": proto.PropListString("Sotto")}
 
 // noDevice returns absent for the server's answer that there is no device.
 func noDevice(err, absent error) error {

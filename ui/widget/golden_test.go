@@ -70,7 +70,8 @@ func TestPictures(t *testing.T) {
 		}},
 		"conversations": {300, 400, func() fyne.CanvasObject {
 			views := demoConversations()
-			views[0].Delivery = DeliveryFailed
+			views[0].Delivery, views[0].Verified = DeliveryFailed, true
+			views[2].Verified = true
 			views[2].Unread = 120
 			l := NewConversationList(func() int { return len(views) }, func(i int) ConversationView { return views[i] })
 			l.SetSelected(1)

@@ -371,6 +371,8 @@ func (l *MessageList) TypedKey(ev *fyne.KeyEvent) {
 			return
 		}
 		l.menuAtCurrent()
+	case desktop.KeyMenu:
+		l.menuAtCurrent()
 	case fyne.KeyEscape:
 		if l.choosing {
 			l.SetChoosing(false)

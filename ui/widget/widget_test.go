@@ -147,6 +147,10 @@ func TestConversationList(t *testing.T) {
 	if menu != 6 {
 		t.Errorf("the menu of row %d was opened", menu)
 	}
+	key(l, fyne.KeyDown, desktop.KeyMenu)
+	if menu != 6 {
+		t.Errorf("the Menu key opened the menu of row %d", menu)
+	}
 	l.MouseDown(primary(fyne.NewPos(297, 630)))
 	l.MouseUp(primary(fyne.NewPos(297, 630)))
 	if l.offset != 10_000*64-640 {

@@ -157,6 +157,19 @@ func (c *Conn) Close() error {
 	return err
 }
 
+// Drop is Close without a word to the server: of what was written, nothing more is sent.
+func (c *Conn) Drop() error {
+	if c.closed.Swap(true) {
+		return net.ErrClosed
+	}
+	if raw, ok := c.raw.(interface{ SetLinger(seconds int) error }); ok {
+		_ = raw.SetLinger(0) // of a connection that has ended
+	}
+	err := c.raw.Close()
+	c.wipe()
+	return err
+}
+
 // abort tells the server what was wrong and closes the connection.
 func (c *Conn) abort(err error) {
 	if alert, ok := alertFor(err); ok {

@@ -1,0 +1,93 @@
+package ui
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"fyne.io/fyne/v2/lang"
+
+	"github.com/sotto-chat/sotto/assets"
+	"github.com/sotto-chat/sotto/ui/theme"
+)
+
+// The pictures and the tests that look for texts are in English, whatever the language of the computer is.
+func init() {
+	os.Setenv("LC_ALL", "en")
+	os.Setenv("LANGUAGE", "en")
+}
+
+// speak sets the language of the system until the test ends. The toolkit has no call for that: it reads these variables each time that
+// texts are added.
+func speak(t *testing.T, tag string) {
+	t.Helper()
+	t.Cleanup(func() { // runs after the variables have their old values again
+		if err := assets.LoadTranslations(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Setenv("LC_ALL", tag)
+	t.Setenv("LANGUAGE", tag)
+	if err := assets.LoadTranslations(); err != nil {
+		t.Fatal(err)
+	}
+	if lang.L("Cancel") == "Cancel" {
+		t.Fatalf("the language is not %s", tag)
+	}
+}
+
+// TestPicturesOfLanguages shows the window with longer texts and with texts that are read from the right. Japanese is left out: its
+// letters come from the fonts of the system, so that its pictures would differ between computers.
+func TestPicturesOfLanguages(t *testing.T) {
+	for _, tag := range []string{"de", "ar"} {
+		t.Run(tag, func(t *testing.T) {
+			speak(t, tag)
+			b := newBench(t, theme.Light, "Alice", "Nora")
+			b.fill()
+			b.contacts[0].Pinned, b.contacts[1].Muted = true, true
+			b.main.refresh()
+			c := b.open(1)
+			b.compare(fmt.Sprintf("language-%s-main", tag))
+			c.togglePanel()
+			b.compare(fmt.Sprintf("language-%s-panel", tag))
+			b.resize(smallestWidth, smallestHeight)
+			c.togglePanel()
+			b.compare(fmt.Sprintf("language-%s-chat-narrow", tag))
+			b.showSettings()
+			b.compare(fmt.Sprintf("language-%s-settings-narrow", tag))
+			b.resize(firstWidth, firstHeight)
+			b.compare(fmt.Sprintf("language-%s-settings", tag))
+		})
+	}
+}
+
+// TestDatesFollowTheLanguage shows the same moments in every language.
+func TestDatesFollowTheLanguage(t *testing.T) {
+	for _, c := range []struct{ tag, day, month, lastYear, digits, yesterday string }{
+		{"de", "Di, 10. März", "19. Feb.", "31. Dez. 2025", "31.12.2025", "gestern um 06:04"},
+		{"fr", "mar. 10 mars", "19 févr.", "31 déc. 2025", "31/12/2025", "hier à 06:04"},
+		{"es", "mar, 10 mar", "19 feb", "31 dic 2025", "31/12/2025", "ayer a las 06:04"},
+		{"ar", "الثلاثاء، 10 مارس", "19 فبراير", "31 ديسمبر 2025", "31/12/2025", "أمس 06:04"},
+		{"ja", "3月10日(火)", "2月19日", "2025年12月31日", "2025/12/31", "昨日 06:04"},
+	} {
+		t.Run(c.tag, func(t *testing.T) {
+			speak(t, c.tag)
+			if got := dayName(noon.AddDate(0, 0, -2), noon); got != c.day {
+				t.Errorf("two days ago is %q, want %q", got, c.day)
+			}
+			if got := listTime(noon.AddDate(0, 0, -21), noon); got != c.month {
+				t.Errorf("three weeks ago is %q, want %q", got, c.month)
+			}
+			if got := dayName(noon.AddDate(0, 0, -71), noon); got != c.lastYear {
+				t.Errorf("the last day of the last year is %q, want %q", got, c.lastYear)
+			}
+			if got := listTime(noon.AddDate(0, 0, -71), noon); got != c.digits {
+				t.Errorf("the last day of the last year is %q in the list, want %q", got, c.digits)
+			}
+			if got := listDate(noon.AddDate(0, 0, -1).Add(-6*time.Hour), noon); got != c.yesterday {
+				t.Errorf("yesterday is %q, want %q", got, c.yesterday)
+			}
+		})
+	}
+}
