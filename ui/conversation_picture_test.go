@@ -227,7 +227,7 @@ func TestPicturesOfGallery(t *testing.T) {
 		b.showGallery(c.id)
 		tiles := func() (n int) {
 			for _, o := range test.LaidOutObjects(b.win.Canvas().Content()) {
-				if t, ok := o.(*tile); ok && t.shown {
+				if t, ok := o.(*tile); ok && t.sharp {
 					n++
 				}
 			}

@@ -111,7 +111,9 @@ func (c *conversation) gallery(items []core.Item) []fyne.CanvasObject {
 		if item.Content == "image" && (item.Own || item.File.State == core.FileDone) {
 			at := len(source.items)
 			source.items = append(source.items, *item)
-			tiles.Add(newTile(c.media.picture(item), func() { source.show(at) }))
+			tile := newTile(c.media.picture(item), func() { source.show(at) })
+			tile.sharp = c.media.pictures[pictureKey{item.ID, pictureFile}] != nil
+			tiles.Add(tile)
 			continue
 		}
 		at := item.Time.In(c.w.zone())
@@ -155,7 +157,7 @@ func (c *conversation) galleryMenu(item *core.Item) {
 type tile struct {
 	fynewidget.BaseWidget
 	content *widget.Surface
-	shown   bool // the picture is there
+	sharp   bool // it shows the file, not the preview
 	tapped  func()
 }
 
@@ -172,7 +174,7 @@ func newTile(img image.Image, tapped func()) *tile {
 		square.CornerRadius = theme.FieldRadius
 		shown = square
 	}
-	t := &tile{content: widget.NewSurface(theme.ColorPanel, shown), shown: img != nil, tapped: tapped}
+	t := &tile{content: widget.NewSurface(theme.ColorPanel, shown), tapped: tapped}
 	t.content.Radius, t.content.Border = theme.FieldRadius, theme.ColorLine
 	t.ExtendBaseWidget(t)
 	return t

@@ -122,7 +122,7 @@ func (q *request) verified(keys ...crypt.AuthPublic) bool {
 	if q.conn.hasKey {
 		relayKey = &q.conn.key
 	}
-	return q.t.VerifyWith(&q.relay.keys, q.signed, relayKey, keys...)
+	return q.t.Verify(q.signed, relayKey, keys...)
 }
 
 // find returns what the store knows of the queue that the command is about, by its

@@ -36,7 +36,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"github.com/sotto-chat/sotto/core/crypt"
 	"github.com/sotto-chat/sotto/core/relay/internal/front"
 	"github.com/sotto-chat/sotto/core/wire"
 )
@@ -133,7 +132,6 @@ type Relay struct {
 
 	stripes   [stripeCount]stripe
 	senders   senders
-	keys      crypt.Ed25519Cache
 	notifiers notifiers
 	links     sync.Mutex // held while a link id is given to a queue
 	services  sync.Mutex // held while a service gets its id

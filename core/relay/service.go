@@ -108,13 +108,13 @@ func (q *request) checkService(cmd smp.Command) *smp.Error {
 			return smp.ErrService
 		}
 		if s != nil {
-			if !q.relay.keys.Verify(s.key, q.signed, q.t.ServiceSig) {
+			if !crypt.Verify(s.key, q.signed, q.t.ServiceSig) {
 				return smp.ErrService
 			}
 			q.signed = append(s.fingerprint[:len(s.fingerprint):len(s.fingerprint)], q.signed...)
 		}
 	case smp.Subs, smp.NSubs:
-		if s == nil || len(q.t.ServiceSig) > 0 || smp.ID(q.t.Entity) != s.id.id() || !q.relay.keys.Verify(s.key, q.signed, q.t.Auth) {
+		if s == nil || len(q.t.ServiceSig) > 0 || smp.ID(q.t.Entity) != s.id.id() || !crypt.Verify(s.key, q.signed, q.t.Auth) {
 			return smp.ErrService
 		}
 	default:

@@ -142,34 +142,24 @@ var dummyKeys = sync.OnceValue(func() (d struct {
 // relayKey is the relay's private key of the session, nil if it has none. Without a key of
 // the right algorithm it takes the time of a verification and returns false.
 func (t *Transmission) Verify(signed []byte, relayKey *crypt.X25519Private, keys ...crypt.AuthPublic) bool {
-	return t.VerifyWith(nil, signed, relayKey, keys...)
-}
-
-// VerifyWith is Verify for a relay, which sees the same keys again and again: cache makes it
-// faster for those of Ed25519.
-func (t *Transmission) VerifyWith(cache *crypt.Ed25519Cache, signed []byte, relayKey *crypt.X25519Private, keys ...crypt.AuthPublic) bool {
 	verified, tried := false, false
 	for _, k := range keys {
 		if authSize(k) == len(t.Auth) {
 			tried = true
-			verified = t.verify(cache, signed, relayKey, k) || verified
+			verified = t.verify(signed, relayKey, k) || verified
 		}
 	}
 	if !tried {
-		t.verifyDummy(cache, signed, relayKey)
+		t.verifyDummy(signed, relayKey)
 	}
 	return verified
 }
 
-func (t *Transmission) verifyDummy(cache *crypt.Ed25519Cache, signed []byte, relayKey *crypt.X25519Private) {
-	if cache != nil && len(t.Auth) == ed25519.SignatureSize {
-		cache.Reject(signed, t.Auth)
-		return
-	}
+func (t *Transmission) verifyDummy(signed []byte, relayKey *crypt.X25519Private) {
 	d := dummyKeys()
 	for _, k := range [...]crypt.AuthPublic{d.ed25519, d.ed448, d.x25519} {
 		if authSize(k) == len(t.Auth) {
-			t.verify(nil, signed, relayKey, k)
+			t.verify(signed, relayKey, k)
 		}
 	}
 }
@@ -186,14 +176,9 @@ func authSize(k crypt.AuthPublic) int {
 	return -1
 }
 
-func (t *Transmission) verify(cache *crypt.Ed25519Cache, signed []byte, relayKey *crypt.X25519Private, k crypt.AuthPublic) bool {
-	switch k := k.(type) {
-	case crypt.X25519Public:
-		return relayKey != nil && relayKey.VerifyAuthenticator(k, crypt.NonceOf(t.CorrID), signed, t.Auth)
-	case crypt.Ed25519Public:
-		if cache != nil {
-			return cache.Verify(k, signed, t.Auth)
-		}
+func (t *Transmission) verify(signed []byte, relayKey *crypt.X25519Private, k crypt.AuthPublic) bool {
+	if x, ok := k.(crypt.X25519Public); ok {
+		return relayKey != nil && relayKey.VerifyAuthenticator(x, crypt.NonceOf(t.CorrID), signed, t.Auth)
 	}
 	return crypt.Verify(k, signed, t.Auth)
 }

@@ -260,13 +260,9 @@ func nextBreak(text string, pos, end int) (word, next int) {
 			break
 		}
 		word += n
-		if breaksAfter(r) {
+		following, _ := utf8.DecodeRuneInString(text[word:end])
+		if !closes(following) && (breaksAfter(r) || closes(r) || breaksAfter(following) && !unicode.IsPunct(r)) {
 			break
-		}
-		if word < end {
-			if following, _ := utf8.DecodeRuneInString(text[word:end]); breaksAfter(following) && !unicode.IsPunct(r) {
-				break
-			}
 		}
 	}
 	next = word
@@ -279,6 +275,11 @@ func nextBreak(text string, pos, end int) (word, next int) {
 // breaksAfter tells the scripts that are written without spaces.
 func breaksAfter(r rune) bool {
 	return r >= 0x2E80 && (unicode.Is(unicode.Han, r) || unicode.Is(unicode.Hiragana, r) || unicode.Is(unicode.Katakana, r))
+}
+
+// closes reports whether r is a mark of Chinese or Japanese that no line begins with, or the small second half of a Japanese sound.
+func closes(r rune) bool {
+	return r >= 0x2E80 && strings.ContainsRune("、。，．・：；？！％）」』】〉》〕々ーぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ", r)
 }
 
 // emit adds the line text[start:end], without the spaces at its end.

@@ -41,6 +41,9 @@ func TestLayoutText(t *testing.T) {
 		{"hi abcdefghij x", w("abcd"), []string{"hi", "abcd", "efgh", "ij x"}},
 		{"x", 1, []string{"x"}},
 		{"日本語日本語", w("日本語"), []string{"日本語", "日本語"}},
+		{"日本語。日本語", w("日本語"), []string{"日本", "語。日", "本語"}},
+		{"日本リレー", w("日本リレ"), []string{"日本リ", "レー"}},
+		{"日本カット", w("日本カ"), []string{"日本", "カット"}},
 	} {
 		l := layoutText(c.text, nil, theme.TextBody, fyne.TextStyle{}, c.width)
 		if got := lines(l); fmt.Sprintf("%q", got) != fmt.Sprintf("%q", c.want) {
