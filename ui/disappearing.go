@@ -104,10 +104,7 @@ func parseSpan(text string) (time.Duration, bool) {
 	}
 	unit := strings.TrimSpace(text[digits:])
 	for i, length := range []time.Duration{time.Second, time.Minute, time.Hour, 24 * time.Hour, 7 * 24 * time.Hour} {
-		// The unit is as timeSpan writes it in this language, or its first letters.
-		name := strings.ToLower(strings.TrimLeft(timeSpan(2*length), "0123456789 "))
-		letter := "smhdw"[i : i+1]
-		if unit != "" && (strings.HasPrefix(name, unit) || unit == letter) {
+		if unit != "" && (namesUnit(unit, length) || unit == "smhdw"[i:i+1]) {
 			total := time.Duration(n) * length
 			if total/length != time.Duration(n) || total < chat.MinTTL || total > chat.MaxTTL {
 				return 0, false
@@ -116,4 +113,15 @@ func parseSpan(text string) (time.Duration, bool) {
 		}
 	}
 	return 0, false
+}
+
+// namesUnit reports whether a word is the name of a unit of time as timeSpan writes it in this language, or how it begins. Languages
+// write it in up to six ways, of which these numbers have all.
+func namesUnit(word string, unit time.Duration) bool {
+	for _, n := range []time.Duration{1, 2, 3, 11, 100} {
+		if strings.HasPrefix(strings.ToLower(strings.TrimLeft(timeSpan(n*unit), "0123456789 ")), word) {
+			return true
+		}
+	}
+	return false
 }

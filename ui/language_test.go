@@ -91,3 +91,25 @@ func TestDatesFollowTheLanguage(t *testing.T) {
 		})
 	}
 }
+
+// TestSpansFollowTheLanguage reads the times that the interface gives as examples, and the short forms that are the same everywhere.
+func TestSpansFollowTheLanguage(t *testing.T) {
+	for tag, texts := range map[string][]string{
+		"de": {"90 Minuten", "2 Tage", "1 Woche"},
+		"fr": {"90 minutes", "2 jours", "1 semaine"},
+		"es": {"90 minutos", "2 días", "1 semana"},
+		"ar": {"90 دقيقة", "2 يوم", "1 أسبوع"},
+		"ja": {"90分", "2日", "1週間"},
+	} {
+		t.Run(tag, func(t *testing.T) {
+			speak(t, tag)
+			for i, want := range []time.Duration{90 * time.Minute, 48 * time.Hour, 7 * 24 * time.Hour} {
+				for _, text := range []string{texts[i], []string{"90m", "2d", "1 w"}[i]} {
+					if got, ok := parseSpan(text); !ok || got != want {
+						t.Errorf("%q is read as %v, %v", text, got, ok)
+					}
+				}
+			}
+		})
+	}
+}

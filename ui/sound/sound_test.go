@@ -288,6 +288,16 @@ func TestPlayNothing(t *testing.T) {
 	}
 }
 
+// loudest returns the amplitude of a tone where it is highest.
+func loudest(samples []int16, frequency float64) (a float64) {
+	const window = voice.Rate / 20
+	for len(samples) >= window {
+		a = max(a, amplitude(samples[:window], frequency, voice.Rate))
+		samples = samples[window/2:]
+	}
+	return a
+}
+
 func TestPlay(t *testing.T) {
 	serve(t, speaker)
 	for _, c := range []struct {
@@ -324,11 +334,12 @@ func TestPlay(t *testing.T) {
 		speed := max(c.speed, 1)
 		got := time.Duration(len(samples)) * time.Second / voice.Rate
 		want := time.Duration(float64(c.d-c.at) / speed)
-		if off := got - want; off.Abs() > 60*time.Millisecond {
+		// A busy computer may make the server stop for a moment, which adds silence and nothing else.
+		if got < want-60*time.Millisecond || got > want+time.Second {
 			t.Errorf("%+v: heard %v of sound, want %v", c, got, want)
 		}
 		if c.d > 100*time.Millisecond {
-			if a := amplitude(samples, 440, voice.Rate); a < 0.3 {
+			if a := loudest(samples, 440); a < 0.3 {
 				t.Errorf("%+v: the tone has an amplitude of %.2f", c, a)
 			}
 		}
