@@ -62,6 +62,9 @@ func (c *Core) localServer() (wire.Server, error) {
 	defer key.Wipe()
 	c.tor.update()
 	server.Hosts = []string{key.Address()}
+	if c.Tor().Mode != TorOnly { // who is on this computer too needs no Tor
+		server.Hosts = append(server.Hosts, loopback)
+	}
 	return server, nil
 }
 
