@@ -94,12 +94,13 @@ func roundTrip(t *testing.T, conn *Conn, relay *testRelay) {
 
 func TestDialErrors(t *testing.T) {
 	relay := newRelay(t)
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	// The port of a connection is one that nobody listens at, nor can as long as it is open.
+	open, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", relay.port))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, closedPort, _ := net.SplitHostPort(closed.Addr().String())
-	closed.Close()
+	defer open.Close()
+	_, closedPort, _ := net.SplitHostPort(open.LocalAddr().String())
 	plain, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
