@@ -63,6 +63,10 @@ func (c *conversation) attachment(item *core.Item) *widget.Attachment {
 		if item.Own {
 			a.Icon = "upload"
 		}
+	case core.FileDone:
+		if a.Kind == widget.AttachmentPicture { // which is to be looked at, not to be weighed
+			a.Detail = ""
+		}
 	case core.FileFailed:
 		a.Icon, a.Detail = "retry", lang.L("{{.Size}}, failed", map[string]any{"Size": byteSize(f.Size)})
 	case core.FileCancelled:

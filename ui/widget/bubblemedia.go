@@ -23,13 +23,17 @@ const (
 // mediaSize returns how large the attachment is shown in a bubble whose content may have the given width.
 func (r *messageRow) mediaSize(limit float32) (w, h float32) {
 	a := r.message.Attachment
+	var gap float32
+	if r.message.Text != "" {
+		gap = 6
+	}
 	switch {
 	case a == nil:
 		return 0, 0
 	case a.Kind == AttachmentVoice:
-		return min(limit, fileWidth), 46
+		return min(limit, fileWidth), 46 + gap
 	case !a.isPicture():
-		return min(limit, fileWidth), 48
+		return min(limit, fileWidth), 48 + gap
 	case len(a.Pictures) > 1:
 		w = min(limit, pictureLimit)
 		h = w
