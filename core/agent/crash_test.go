@@ -186,10 +186,10 @@ func testCrash(t *testing.T, invites bool) {
 		}
 	}
 	var expect []string
-	kills, completed := 0, 0
-	for i := range crashRounds*crashPoints + 1 {
+	kills, completed, rounds := 0, 0, shorter(crashRounds)
+	for i := range rounds*crashPoints + 1 {
 		run.KillAt = i%crashPoints + 1
-		if i == crashRounds*crashPoints {
+		if i == rounds*crashPoints {
 			run.KillAt = 0
 		}
 		if id != 0 && State(peer.connection(id).State) == StateConnected {
@@ -245,7 +245,7 @@ func testCrash(t *testing.T, invites bool) {
 	if p := append(n.texts(own, "problem"), peer.texts(id, "problem")...); len(p) > 0 {
 		t.Error(p)
 	}
-	if kills < crashRounds*crashPoints*3/4 || len(peer.texts(id, "moved")) == 0 {
+	if kills < rounds*crashPoints*3/4 || len(peer.texts(id, "moved")) == 0 {
 		t.Errorf("only %d kills, %d queues moved", kills, len(peer.texts(id, "moved")))
 	}
 }

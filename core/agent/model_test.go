@@ -25,6 +25,14 @@ var (
 	modelSeed  = flag.Uint64("model.seed", 0, "what the steps of the model tests follow from; 0 chooses one")
 )
 
+// shorter is n, or a fifth of it where the detector of data races makes everything slow.
+func shorter(n int) int {
+	if testing.Short() {
+		return max(n/5, 1)
+	}
+	return n
+}
+
 // model is two agents and two relays in memory, with all that can go wrong between them. The steps
 // follow from a seed; when they happen in the agents' goroutines does not.
 type model struct {
@@ -385,7 +393,7 @@ func (m *model) check() {
 
 func (m *model) run() {
 	m.connect()
-	for range *modelSteps {
+	for range shorter(*modelSteps) {
 		m.step()
 	}
 	m.settle()
