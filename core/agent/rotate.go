@@ -410,7 +410,7 @@ func (a *Agent) moved(d *delivery) error {
 // gapPatience is how many more messages come before a missing one, which may be the test in a new
 // queue, is reported after all. gapReported stands in place of its number from then on.
 const (
-	gapPatience = 8
+	gapPatience = 100
 	gapReported = -1
 )
 
