@@ -35,7 +35,7 @@ bin/sotto-cli bin/sotto-relay:
 test: setup-test
 	$(MAKE) check
 	CGO_ENABLED=0 $(GO) test $(PURE)
-	CGO_ENABLED=1 $(GO) test -race -short $(RACE)
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m $(RACE)
 	CGO_ENABLED=1 $(GO) test -count=1 ./cmd/sotto
 
 # check looks at the code without running it.
