@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -357,7 +356,7 @@ func TestConversation(t *testing.T) {
 	}
 }
 
-// TestFolderInUse opens the program twice on one folder.
+// TestFolderInUse opens the program twice on one folder: the second one tells the first, and ends.
 func TestFolderInUse(t *testing.T) {
 	s := newScreen(t, 1300, 800)
 	dir := t.TempDir()
@@ -373,14 +372,23 @@ func TestFolderInUse(t *testing.T) {
 	if _, err := c.CreateProfile(t.Context(), core.NewProfile{Name: "Alice"}); err != nil {
 		t.Fatal(err)
 	}
-	w := s.open("second", 10, "--data", dir)
-	w.shows("Another running Sotto")
-	w.keep("in-use")
-	w.key("Tab", "Return") // Close
-	var exit *exec.ExitError
-	if err := w.cmd.Wait(); !errors.As(err, &exit) {
-		t.Errorf("the second program ended with %v, not with a failure", err)
+	events, cancel := c.Subscribe(16)
+	defer cancel()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
 	}
+	second := s.command(program, "--data", dir)
+	second.Env = append(second.Env, asProgram+"=1")
+	if out, err := second.CombinedOutput(); err != nil {
+		t.Fatalf("the second program: %v: %s", err, out)
+	}
+	for e := range events {
+		if _, ok := e.Change.(core.LinkOpened); ok {
+			return // it shows itself
+		}
+	}
+	t.Error("the running program was not told")
 }
 
 // TestDemo opens the two windows of the demo.
