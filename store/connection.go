@@ -53,8 +53,9 @@ type ReceiveQueue struct {
 	E2ESecret     []byte // nil until the sender's confirmation came
 	SenderKey     []byte // nil if there is none to be set
 	LastMessage   []byte
-	Replaces      int64 // the queue in whose place this one was made, 0 for none
-	Gap           int64 // the number of a missing message that may be the test in a new queue, 0 for none
+	Replaces      int64     // the queue in whose place this one was made, 0 for none
+	Gap           int64     // the number of a missing message that may be the test in a new queue, 0 for none,
+	GapSince      time.Time // and since when it is missing
 
 	// Of a queue with a short link: the link's id and key, the key that signs its data, and the part
 	// of the data that never changes.
@@ -156,7 +157,7 @@ func scanConnection(row scanner) (*Connection, error) {
 	return c, err
 }
 
-const receiveQueueColumns = `id, connection, server, recipient_id, sender_id, mode, client_version, state, key, dh_secret, e2e_key, e2e_secret, sender_key, last_message, replaces, gap,
+const receiveQueueColumns = `id, connection, server, recipient_id, sender_id, mode, client_version, state, key, dh_secret, e2e_key, e2e_secret, sender_key, last_message, replaces, gap, gap_since,
 	link_id, link_key, link_root, link_fixed`
 
 // InsertReceiveQueue stores a new queue and sets its ID.
@@ -174,8 +175,8 @@ func (tx *Tx) InsertReceiveQueue(q *ReceiveQueue) error {
 
 // SaveReceiveQueue stores what changes in the life of a queue.
 func (tx *Tx) SaveReceiveQueue(q *ReceiveQueue) error {
-	_, err := tx.Exec(`UPDATE receive_queues SET state = ?, client_version = ?, e2e_secret = ?, sender_key = ?, last_message = ?, replaces = ?, gap = ? WHERE id = ?`,
-		q.State, q.ClientVersion, q.E2ESecret, q.SenderKey, blob(q.LastMessage), q.Replaces, q.Gap, q.ID)
+	_, err := tx.Exec(`UPDATE receive_queues SET state = ?, client_version = ?, e2e_secret = ?, sender_key = ?, last_message = ?, replaces = ?, gap = ?, gap_since = ? WHERE id = ?`,
+		q.State, q.ClientVersion, q.E2ESecret, q.SenderKey, blob(q.LastMessage), q.Replaces, q.Gap, milli(q.GapSince), q.ID)
 	if err != nil {
 		return fmt.Errorf("store: saving a receive queue: %w", err)
 	}
@@ -211,9 +212,12 @@ func (tx *Tx) ReceiveQueuesOf(connection int64) ([]*ReceiveQueue, error) {
 
 func scanReceiveQueue(row scanner) (*ReceiveQueue, error) {
 	q := new(ReceiveQueue)
-	return q, row.Scan(&q.ID, &q.Connection, &q.Server, &q.RecipientID, &q.SenderID, &q.Mode, &q.ClientVersion, &q.State,
-		&q.Key, &q.DHSecret, &q.E2EKey, &q.E2ESecret, &q.SenderKey, &q.LastMessage, &q.Replaces, &q.Gap,
+	var since int64
+	err := row.Scan(&q.ID, &q.Connection, &q.Server, &q.RecipientID, &q.SenderID, &q.Mode, &q.ClientVersion, &q.State,
+		&q.Key, &q.DHSecret, &q.E2EKey, &q.E2ESecret, &q.SenderKey, &q.LastMessage, &q.Replaces, &q.Gap, &since,
 		&q.LinkID, &q.LinkKey, &q.LinkRoot, &q.LinkFixed)
+	q.GapSince = unmilli(since)
+	return q, err
 }
 
 const sendQueueColumns = `id, connection, server, sender_id, mode, client_version, state, key, e2e_public, e2e_secret, replaces`

@@ -321,7 +321,7 @@ func (a *Agent) processMessage(d *delivery, m *smp.ClientMessage) error {
 			integrity, missing = IntegrityOK, 0
 		}
 	}
-	if d.q.Gap > 0 && msg.number > d.q.Gap+gapPatience {
+	if d.q.Gap > 0 && a.cfg.Now().Sub(d.q.GapSince) > expireMessage {
 		d.q.Gap = gapReported
 		if err := a.cfg.Handler.Unreadable(d.tx, d.c.ID, d.time, &MissingError{1}); err != nil {
 			return err

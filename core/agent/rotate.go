@@ -352,7 +352,7 @@ func (a *Agent) drain(old, replacing *store.ReceiveQueue) {
 			if err != nil {
 				return err
 			}
-			q.Gap = last.Gap
+			q.Gap, q.GapSince = last.Gap, last.GapSince
 			if err := tx.SaveReceiveQueue(q); err != nil {
 				return err
 			}
@@ -407,12 +407,10 @@ func (a *Agent) moved(d *delivery) error {
 	return a.cfg.Handler.Moved(d.tx, d.c.ID, true)
 }
 
-// gapPatience is how many more messages come before a missing one, which may be the test in a new
-// queue, is reported after all. gapReported stands in place of its number from then on.
-const (
-	gapPatience = 100
-	gapReported = -1
-)
+// gapReported stands in place of the number of a missing message that was reported. One that may be the
+// test in a new queue is reported when the test has come and is another one, or its sender has given it
+// up: until then the relay of the new queue may just not have been there.
+const gapReported = -1
 
 // mayBeTest tells whether a missing message may be the test in a new queue of ours, whose relay may be
 // slower than that of the old one.
@@ -426,7 +424,7 @@ func (a *Agent) mayBeTest(d *delivery, number int64) (bool, error) {
 	}
 	for _, q := range queues {
 		if q.Replaces == d.q.ID && q.E2ESecret != nil {
-			d.q.Gap = number
+			d.q.Gap, d.q.GapSince = number, a.cfg.Now()
 			return true, nil
 		}
 	}
