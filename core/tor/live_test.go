@@ -31,15 +31,18 @@ var quick = func() timing {
 
 // recorder records the changes of the status.
 type recorder struct {
-	mu    sync.Mutex
-	all   []Status
-	times []time.Time
+	mu      sync.Mutex
+	all     []Status
+	times   []time.Time
+	changed chan struct{}
 }
 
 func (r *recorder) add(s Status) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all, r.times = append(r.all, s), append(r.times, time.Now())
+	close(r.changed)
+	r.changed = make(chan struct{})
 }
 
 func (r *recorder) states() []State {
@@ -63,10 +66,29 @@ func (r *recorder) saw(state State) bool {
 	return false
 }
 
+// await waits until the recorded changes are as wanted. A status is recorded a moment after it can be seen.
+func (r *recorder) await(t *testing.T, want func() bool) {
+	t.Helper()
+	ctx := testContext(t)
+	for {
+		r.mu.Lock()
+		changed := r.changed
+		r.mu.Unlock()
+		if want() {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			t.Fatalf("states are %v", r.states())
+		}
+	}
+}
+
 // newTor starts a Tor that ends with the test.
 func newTor(t *testing.T, cfg Config, times timing) (*Tor, *recorder) {
 	t.Helper()
-	r := &recorder{}
+	r := &recorder{changed: make(chan struct{})}
 	cfg.Changed = r.add
 	if cfg.Dir == "" && cfg.Existing == nil {
 		cfg.Dir = t.TempDir()

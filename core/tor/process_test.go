@@ -58,6 +58,11 @@ func beTor(mode string) {
 // newFake starts a Tor whose binary is a fake one.
 func newFake(t *testing.T, mode string, times timing) (*Tor, *recorder) {
 	t.Helper()
+	return newTor(t, Config{Binary: fakeBinary(t, mode)}, times)
+}
+
+func fakeBinary(t *testing.T, mode string) string {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +71,7 @@ func newFake(t *testing.T, mode string, times timing) (*Tor, *recorder) {
 	if err := os.Symlink(exe, binary); err != nil {
 		t.Fatal(err)
 	}
-	return newTor(t, Config{Binary: binary}, times)
+	return binary
 }
 
 // TestFailingTor has programs that are not the tor that they should be.
@@ -100,7 +105,10 @@ func TestFailingTor(t *testing.T) {
 			}
 			before := len(states.states())
 			x.Retry()
-			await(t, x, func(s Status) bool { return s.State == want.state && len(states.states()) >= before+2 })
+			states.await(t, func() bool {
+				all := states.states()
+				return len(all) >= before+2 && all[len(all)-1] == want.state
+			})
 		})
 	}
 }
@@ -138,23 +146,25 @@ func TestMessages(t *testing.T) {
 
 // TestBackOff lets a tor end again and again.
 func TestBackOff(t *testing.T) {
-	_, states := newFake(t, "ends", func() timing { q := quick; q.retry = 10 * time.Millisecond; return q }())
-	ctx := testContext(t)
+	now := time.Now()
+	times := quick
+	times.retry = 10 * time.Millisecond
+	_, states := newTor(t, Config{Binary: fakeBinary(t, "ends"), Now: func() time.Time { return now }}, times)
 	var waits []time.Duration
-	for len(waits) < 5 && ctx.Err() == nil {
+	states.await(t, func() bool {
 		waits = nil
 		states.mu.Lock()
-		for i, s := range states.all {
-			if s.State == Waiting && i+1 < len(states.all) {
-				waits = append(waits, s.Retry.Sub(states.times[i]).Round(time.Millisecond))
+		defer states.mu.Unlock()
+		for _, s := range states.all {
+			if s.State == Waiting {
+				waits = append(waits, s.Retry.Sub(now))
 			}
 		}
-		states.mu.Unlock()
-		time.Sleep(time.Millisecond)
-	}
+		return len(waits) >= 5
+	})
 	for i, w := range waits {
-		if most := 10 * time.Millisecond << i; w > most || w < most/2 {
-			t.Errorf("waits are %v", waits)
+		if w != times.retry<<i {
+			t.Fatalf("waits are %v", waits)
 		}
 	}
 }
