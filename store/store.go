@@ -47,6 +47,7 @@ var (
 	ErrDamaged             = vault.ErrDamaged
 	ErrWrongKey            = vault.ErrWrongKey
 	ErrNewerFormat         = vault.ErrNewerFormat
+	ErrDiskFull            = vault.ErrDiskFull
 )
 
 // Options say how the database is protected; see [vault.Options].

@@ -8,7 +8,8 @@
 //
 // Each file has a random name and a key of its own, which only its Ref holds: without the database
 // nothing on disk tells what a file is, and who deletes a Ref has deleted the content. Sizes are
-// rounded up by up to an eighth, and times are those of no day, so that they tell little either.
+// rounded up by up to an eighth before the content is encrypted, since the format tells where it ends, and
+// times are those of no day, so that they tell little either.
 //
 // The content is in the DARE format of github.com/minio/sio, which authenticates every 64 KiB before
 // they are read, and the end. What is not committed is removed by the next Open.
@@ -21,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/bits"
 	"os"
 	"path/filepath"
@@ -128,12 +130,9 @@ func (w *Writer) Commit() (Ref, error) {
 }
 
 func (w *Writer) finish() error {
-	if err := w.enc.Close(); err != nil {
-		return fmt.Errorf("writing a file: %w", err)
-	}
-	size, err := w.file.Seek(0, io.SeekCurrent)
+	_, err := io.CopyN(w.enc, zeros{}, padded(w.ref.Size)-w.ref.Size)
 	if err == nil {
-		err = w.file.Truncate(padded(size))
+		err = w.enc.Close()
 	}
 	if err == nil {
 		err = w.file.Sync()
@@ -150,6 +149,13 @@ func (w *Writer) finish() error {
 	return syncDir(w.dir)
 }
 
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
+}
+
 // noDay is the time that all files have.
 var noDay = time.Unix(0, 0)
 
@@ -160,6 +166,9 @@ func padded(size int64) int64 {
 		return smallest
 	}
 	unit := int64(1) << max(bits.Len64(uint64(size))-4, 0)
+	if size > math.MaxInt64-unit {
+		return math.MaxInt64 // no file has that
+	}
 	return (size + unit - 1) / unit * unit
 }
 
@@ -188,7 +197,7 @@ func (d *Dir) Reader(ref Ref) (*Reader, error) {
 	if !name.MatchString(ref.Name) || len(ref.Key) != keySize || ref.Size < 0 {
 		return nil, ErrDamaged
 	}
-	encrypted, err := sio.EncryptedSize(uint64(ref.Size))
+	encrypted, err := sio.EncryptedSize(uint64(padded(ref.Size)))
 	if err != nil {
 		return nil, ErrDamaged
 	}
@@ -272,7 +281,11 @@ func (d *Dir) Export(ctx context.Context, ref Ref, path string) (err error) {
 	}
 	// What is there is complete: until then it has a name of its own, the same each time.
 	part := filepath.Join(filepath.Dir(path), ".sotto-"+ref.Name)
-	f, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	// What a crash has left goes. Nothing that somebody else has put there, in a folder for all, is written to.
+	if err := os.Remove(part); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("saving a file: %w", err)
+	}
+	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("saving a file: %w", err)
 	}

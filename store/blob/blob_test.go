@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -92,8 +93,18 @@ func TestNothingToSee(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if bytes.Contains(b, []byte("find me")) || len(b) == len(content) || int64(len(b)) != padded(int64(len(b))) {
+	if bytes.Contains(b, []byte("find me")) || bytes.Contains(b, make([]byte, 16)) {
 		t.Errorf("the file of %d bytes tells what is in it", len(b))
+	}
+	// Nothing tells a content from a slightly longer one: neither the size nor where the ciphertext ends.
+	other, err := os.ReadFile(filepath.Join(d.path, write(t, d, append(content, "and this"...)).Name))
+	if err != nil || len(other) != len(b) {
+		t.Errorf("files of %d and %d bytes, %v", len(b), len(other), err)
+	}
+	for off := 0; off < len(b); off += 65536 + 32 { // the headers of the format, but for their nonces
+		if !bytes.Equal(b[off:off+4], other[off:off+4]) || b[off+4]&0x80 != other[off+4]&0x80 {
+			t.Errorf("the headers at %d differ", off)
+		}
 	}
 	info, err := os.Stat(path)
 	if err != nil || !info.ModTime().Equal(noDay) || info.Mode().Perm() != 0o600 {
@@ -102,7 +113,7 @@ func TestNothingToSee(t *testing.T) {
 }
 
 func TestPadded(t *testing.T) {
-	for size, want := range map[int64]int64{0: 4096, 4096: 4096, 4097: 4608, 65536: 65536, 65537: 73728, 1 << 30: 1 << 30, 1<<30 + 1: 1<<30 + 1<<27} {
+	for size, want := range map[int64]int64{math.MaxInt64: math.MaxInt64, 0: 4096, 4096: 4096, 4097: 4608, 65536: 65536, 65537: 73728, 1 << 30: 1 << 30, 1<<30 + 1: 1<<30 + 1<<27} {
 		if got := padded(size); got != want {
 			t.Errorf("padded(%d) = %d, want %d", size, got, want)
 		}
@@ -141,9 +152,12 @@ func TestDamaged(t *testing.T) {
 	}
 	d := open(t)
 	ref := write(t, d, content)
-	ref.Size--
-	if _, err := read(d, ref); !errors.Is(err, ErrDamaged) {
-		t.Errorf("another size: %v", err)
+	for _, size := range []int64{padded(ref.Size) + 1, math.MaxInt64} {
+		wrong := ref
+		wrong.Size = size
+		if _, err := read(d, wrong); !errors.Is(err, ErrDamaged) {
+			t.Errorf("another size: %v", err)
+		}
 	}
 	ref = write(t, d, content)
 	ref.Key[0] ^= 1
@@ -233,6 +247,17 @@ func TestExport(t *testing.T) {
 		if b, err := os.ReadFile(path); err != nil || !bytes.Equal(b, other) {
 			t.Errorf("a file that is %s was changed: %v", name, err)
 		}
+	}
+	// What is in the way of the copy is not written to, wherever it leads.
+	victim := filepath.Join(t.TempDir(), "victim")
+	if err := errors.Join(os.Remove(path), os.WriteFile(victim, []byte("v"), 0o600), os.Symlink(victim, filepath.Join(filepath.Dir(path), ".sotto-"+ref.Name))); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Export(t.Context(), ref, path); err != nil {
+		t.Errorf("over a link: %v", err)
+	}
+	if b, err := os.ReadFile(victim); err != nil || string(b) != "v" {
+		t.Errorf("it was written to: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

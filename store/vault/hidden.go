@@ -16,8 +16,9 @@ import (
 	"time"
 )
 
-// The log of a hidden vault is never removed or cut, so that a crash leaves the same as a clean
-// end. It has a round number of frames, more than are written between two checkpoints.
+// The log of a hidden vault is never removed, so that a crash leaves the same as a clean end. It has a
+// round number of frames, more than are written between two checkpoints; one that a large transaction has
+// made longer is cut to that when the vault is closed at the latest.
 const (
 	hiddenCheckpoint = 200 // frames after which the log is folded into the database
 	hiddenLogFrames  = 320
@@ -184,6 +185,10 @@ func Disguise(dir string, at time.Time) (err error) {
 func Destroy(ctx context.Context, dir string, ring Keyring) (err error) {
 	defer wrap(&err, "destroy vault")
 	path := filepath.Join(dir, KeyFile)
+	return errors.Join(destroy(ctx, path, ring), destroy(ctx, path+unfinished, ring))
+}
+
+func destroy(ctx context.Context, path string, ring Keyring) error {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -198,9 +203,7 @@ func Destroy(ctx context.Context, dir string, ring Keyring) (err error) {
 	if err != nil {
 		return err
 	}
-	// On the same place of the disk, as far as that can be had.
-	_, err = io.CopyN(f, rand.Reader, int64(len(b)))
-	return errors.Join(err, f.Sync(), f.Close())
+	return errors.Join(overwrite(f), f.Close())
 }
 
 // Lock locks a file for this process, until it is closed or the process ends. The error wraps

@@ -26,7 +26,7 @@ func hiddenOptions(b byte) Options {
 // grow writes rows, more than fit between two checkpoints, and returns how many there are.
 func grow(t *testing.T, v *Vault) int {
 	t.Helper()
-	db := connect(t, v, "journal_mode(wal)", "journal_size_limit(16777216)")
+	db := connect(t, v, "journal_mode(wal)", "journal_size_limit(16777216)", "synchronous(off)")
 	defer db.Close()
 	mustExec(t, db, "create table if not exists t(id integer primary key, x blob)")
 	for range 100 {
@@ -182,43 +182,71 @@ func TestHide(t *testing.T) {
 }
 
 func TestDisguise(t *testing.T) {
-	dir := t.TempDir()
+	dir, crashed, cut := t.TempDir(), t.TempDir(), t.TempDir()
 	v := mustCreate(t, dir, hiddenOptions(1))
-	db := connect(t, v, "journal_mode(wal)")
+	db := connect(t, v, "journal_mode(wal)", "journal_size_limit(16777216)")
 	mustExec(t, db, "create table t(x)")
 	mustExec(t, db, "insert into t values (randomblob(3000000))") // more than the log has room for
+	copyDir(t, dir, crashed)
+	mustExec(t, db, "pragma wal_checkpoint(truncate)")
+	copyDir(t, dir, cut)
+	mustExec(t, db, "update t set x = randomblob(3000000)")
 	db.Close()
 	mustClose(t, v)
-	log := filepath.Join(dir, DatabaseFile+"-wal")
-	at := time.Unix(1700000000, 0)
-	for range 2 {
-		if err := Disguise(dir, at); err != nil {
-			t.Fatal(err)
+	for _, test := range []struct {
+		dir  string
+		logs int64 // the size of the log, in those of a decoy's
+	}{{dir, 1}, {crashed, 3}, {cut, 1}} {
+		at := time.Unix(1700000000, 0)
+		for range 2 {
+			if err := Disguise(test.dir, at); err != nil {
+				t.Fatal(err)
+			}
+			if got, want := logSize(t, test.dir), walHeaderSize+test.logs*hiddenLogFrames*frameSize; got != want {
+				t.Errorf("the log has %d bytes, want %d", got, want)
+			}
 		}
-		st, err := os.Stat(log)
-		if err != nil {
-			t.Fatal(err)
+		for _, name := range []string{".", DatabaseFile, DatabaseFile + "-wal", KeyFile, LockFile} {
+			st, err := os.Stat(filepath.Join(test.dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !st.ModTime().Equal(at) {
+				t.Errorf("%s: %v", name, st.ModTime())
+			}
 		}
-		if want := int64(walHeaderSize + 3*hiddenLogFrames*frameSize); st.Size() != want {
-			t.Errorf("the log has %d bytes, want %d", st.Size(), want)
+		v = mustOpen(t, test.dir, hiddenOptions(1))
+		db = connect(t, v)
+		if n := scan[int](t, db, "select length(x) from t"); n != 3000000 {
+			t.Errorf("%d bytes", n)
 		}
+		mustExec(t, db, "insert into t values (1)")
+		db.Close()
+		mustClose(t, v)
+		if got := logSize(t, test.dir); got != hiddenLogSize {
+			t.Errorf("the log has %d bytes after all, want %d", got, hiddenLogSize)
+		}
+		log, err := os.ReadFile(filepath.Join(test.dir, DatabaseFile+"-wal"))
+		if err != nil || !looksRandom(log) {
+			t.Errorf("the log does not look random: %v", err)
+		}
+		v = mustOpen(t, test.dir, hiddenOptions(1))
+		db = connect(t, v)
+		if n := scan[int](t, db, "select count(*) from t"); n != 2 {
+			t.Errorf("%d rows", n)
+		}
+		db.Close()
+		mustClose(t, v)
 	}
-	for _, name := range []string{".", DatabaseFile, DatabaseFile + "-wal", KeyFile, LockFile} {
-		st, err := os.Stat(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !st.ModTime().Equal(at) {
-			t.Errorf("%s: %v", name, st.ModTime())
-		}
+}
+
+func logSize(t *testing.T, dir string) int64 {
+	t.Helper()
+	st, err := os.Stat(filepath.Join(dir, DatabaseFile+"-wal"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	v = mustOpen(t, dir, hiddenOptions(1))
-	db = connect(t, v)
-	if n := scan[int](t, db, "select length(x) from t"); n != 3000000 {
-		t.Errorf("%d bytes", n)
-	}
-	db.Close()
-	mustClose(t, v)
+	return st.Size()
 }
 
 func TestDestroy(t *testing.T) {

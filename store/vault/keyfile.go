@@ -244,7 +244,7 @@ func readKeyFile(path string, parse func([]byte) (*keyFile, error)) (*keyFile, e
 func (k *keyFile) write(path string) error {
 	b := k.encode()
 	defer clear(b)
-	return writeFileAtomic(path, b)
+	return WriteFile(path, b)
 }
 
 // protect wraps key: with a passphrase or a key if there is one, else with a new key in the
@@ -358,12 +358,13 @@ func (k *keyFile) forget(ctx context.Context, ring Keyring) {
 	k.wipe()
 }
 
-// writeFileAtomic makes path a file with the contents b, readable by its owner only.
-// After a crash it is as before or complete.
-func writeFileAtomic(path string, b []byte) error {
-	temp := path + ".new"
+// WriteFile makes path a file with the contents b, which only its owner can read, and makes it durable.
+// After a crash it is as before or complete. What was there before is overwritten, as far as the disk
+// lets it be: a key that was replaced is not to be found in free space.
+func WriteFile(path string, b []byte) error {
+	temp := path + unfinished
 	// What an interrupted call left must not lend its permissions.
-	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := shred(temp); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -374,12 +375,48 @@ func writeFileAtomic(path string, b []byte) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(temp, path)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, shred(temp))
 	}
-	if err != nil {
-		os.Remove(temp)
+	before := openReplaced(path)
+	if before != nil {
+		defer before.Close()
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return errors.Join(err, shred(temp))
+	}
+	if err := syncDir(filepath.Dir(path)); err != nil || before == nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	if !hasNames(before) { // a backup with links to the same file keeps it
+		_ = overwrite(before) // the new file is there: that the old one resists is no failure
+	}
+	return nil
+}
+
+// unfinished ends the name of a file that WriteFile is writing. After a crash it may be complete, and open a vault.
+const unfinished = ".new"
+
+// shred overwrites a file and removes it. It may not be there.
+func shred(path string) error {
+	st, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err == nil && st.Mode().IsRegular() {
+		if f, err := os.OpenFile(path, os.O_WRONLY, 0); err == nil {
+			_ = errors.Join(overwrite(f), f.Close()) // removing it is what can't be left out
+		}
+	}
+	return os.Remove(path)
+}
+
+// overwrite replaces the contents of a file by random bytes, on the same place of the disk as far as that can be had.
+func overwrite(f *os.File) error {
+	st, err := f.Stat()
+	if err != nil || !st.Mode().IsRegular() {
+		return err
+	}
+	_, err = io.Copy(io.NewOffsetWriter(f, 0), io.LimitReader(rand.Reader, st.Size()))
+	return errors.Join(err, f.Sync())
 }

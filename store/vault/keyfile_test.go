@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -335,4 +336,119 @@ func FuzzParseKeyFile(f *testing.F) {
 			t.Error("costs out of bounds")
 		}
 	})
+}
+
+// TestOldKeyFile looks for the key that was replaced where it lay, which an open file shows. A copy that a backup has by
+// another name stays.
+func TestOldKeyFile(t *testing.T) {
+	for _, linked := range []bool{false, true} {
+		dir := t.TempDir()
+		v := mustCreate(t, dir, Options{})
+		path := filepath.Join(dir, KeyFile)
+		old, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer old.Close()
+		before, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if linked {
+			if err := os.Link(path, filepath.Join(t.TempDir(), "backup")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := v.SetPassphrase(t.Context(), []byte("p")); err != nil {
+			t.Fatal(err)
+		}
+		after, err := io.ReadAll(old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case linked && !bytes.Equal(after, before):
+			t.Error("the backup was overwritten")
+		case !linked && (len(after) != len(before) || bytes.Contains(after, before[:8]) || bytes.Contains(after, before[10:26])):
+			t.Error("the key is still on the disk")
+		}
+		mustClose(t, v)
+		mustClose(t, mustOpen(t, dir, Options{Passphrase: []byte("p")}))
+	}
+}
+
+func TestWriteFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	victim := filepath.Join(t.TempDir(), "victim")
+	// What an interrupted call has left, and links, lead nowhere.
+	if err := errors.Join(os.WriteFile(path+".new", []byte("left"), 0o644), os.WriteFile(victim, []byte("v"), 0o600), os.Symlink(victim, path)); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"one", "two and more", ""} {
+		if err := WriteFile(path, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		st, statErr := os.Lstat(path)
+		if err != nil || statErr != nil || string(b) != text || st.Mode() != 0o600 {
+			t.Errorf("%q, %v, %v, %v", b, err, st, statErr)
+		}
+	}
+	if b, err := os.ReadFile(victim); err != nil || string(b) != "v" {
+		t.Errorf("the link was followed: %q, %v", b, err)
+	}
+	if list, err := os.ReadDir(dir); err != nil || len(list) != 1 {
+		t.Errorf("left: %v, %v", list, err)
+	}
+	if err := WriteFile(filepath.Join(dir, "none", "f"), nil); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("in no folder: %v", err)
+	}
+}
+
+// TestUnfinishedKeyFile has a crash happen after a new key file was written and before it took its place: with the
+// passphrase that was removed the vault still opens, and what would open it without is gone.
+func TestUnfinishedKeyFile(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	v := mustCreate(t, dir, Options{Passphrase: []byte("p")})
+	copyDir(t, dir, other)
+	if err := v.RemovePassphrase(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, v)
+	b, err := os.ReadFile(filepath.Join(dir, KeyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, held := filepath.Join(other, KeyFile+unfinished), filepath.Join(t.TempDir(), "held")
+	leave := func() {
+		t.Helper()
+		if err := errors.Join(os.WriteFile(left, b, 0o600), os.Link(left, held)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone := func(how string) {
+		t.Helper()
+		after, err := os.ReadFile(held)
+		if err != nil || len(after) != len(b) || bytes.Contains(after, b[10:26]) {
+			t.Errorf("%s: the key is still on the disk: %v", how, err)
+		}
+		if err := os.Remove(held); err != nil {
+			t.Error(err)
+		}
+	}
+	leave()
+	if _, err := Open(t.Context(), other, Options{Passphrase: []byte("q")}); !errors.Is(err, ErrWrongPassphrase) {
+		t.Errorf("with a wrong passphrase: %v", err)
+	}
+	mustClose(t, mustOpen(t, other, Options{Passphrase: []byte("p")}))
+	gone("opened")
+	if _, err := os.Lstat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is still there: %v", err)
+	}
+	leave()
+	if err := Destroy(t.Context(), other, nil); err != nil {
+		t.Error(err)
+	}
+	gone("destroyed")
 }

@@ -13,17 +13,19 @@ import (
 // TestModel applies the same random statements to a vault and to plain SQLite and
 // compares all contents, over and over.
 func TestModel(t *testing.T) {
-	steps := 1500
-	if testing.Short() {
-		steps = 300
-	}
-	for _, journal := range []string{"wal", "delete", "truncate", "persist"} {
+	for journal, steps := range map[string]int{"wal": 600, "hidden": 600, "delete": 300, "truncate": 200, "persist": 200} {
 		t.Run(journal, func(t *testing.T) {
+			if testing.Short() {
+				steps = 100
+			}
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)
 			r := rand.New(rand.NewPCG(seed, 0))
-			dir := t.TempDir()
-			v := mustCreate(t, dir, Options{})
+			dir, opt := t.TempDir(), Options{}
+			if journal == "hidden" {
+				journal, opt = "wal", hiddenOptions(1)
+			}
+			v := mustCreate(t, dir, opt)
 			pragmas := []string{"journal_mode(" + journal + ")", "cache_size(15)", "wal_autocheckpoint(30)", "synchronous(off)"}
 			db := connect(t, v, pragmas...)
 			db.SetMaxOpenConns(1)
@@ -78,7 +80,7 @@ func TestModel(t *testing.T) {
 					if r.IntN(4) == 0 {
 						db.Close()
 						mustClose(t, v)
-						v = mustOpen(t, dir, Options{})
+						v = mustOpen(t, dir, opt)
 						db = connect(t, v, pragmas...)
 						db.SetMaxOpenConns(1)
 					}

@@ -40,3 +40,18 @@ func syncDir(dir string) error {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
+
+// openReplaced opens a file that is about to be replaced, so that it can be overwritten afterwards; nil if it can't be.
+func openReplaced(path string) *os.File {
+	f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil
+	}
+	return f
+}
+
+// hasNames tells whether a name still leads to an open file, or may.
+func hasNames(f *os.File) bool {
+	var st unix.Stat_t
+	return unix.Fstat(int(f.Fd()), &st) != nil || st.Nlink > 0
+}

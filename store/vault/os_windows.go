@@ -28,3 +28,9 @@ func lockFile(path string) (*os.File, error) {
 
 // syncDir does nothing: Windows has no call that makes names durable, NTFS journals them.
 func syncDir(string) error { return nil }
+
+// openReplaced opens nothing: Windows does not replace a file that is open.
+func openReplaced(string) *os.File { return nil }
+
+// hasNames tells whether a name still leads to an open file, or may.
+func hasNames(*os.File) bool { return true }

@@ -1,6 +1,8 @@
 package vault
 
 import (
+	"crypto/rand"
+
 	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -148,6 +150,35 @@ func (f *file) readLogHeader(tls *libc.TLS, buf uintptr, n int32, off int64) int
 		copy(bytesAt(buf, n), h[off:])
 	}
 	return rc
+}
+
+// cutHiddenLog is xTruncate for the log of a hidden vault, which does not get smaller than it was made: its
+// size would tell.
+func (f *file) cutHiddenLog(tls *libc.TLS, size int64) int32 {
+	if size < walHeaderSize {
+		// All of it is in the database. What stays must not be taken for a log that ends where it is cut:
+		// without its header it is none.
+		p := tls.Alloc(walHeaderSize)
+		defer tls.Free(walHeaderSize)
+		rand.Read(bytesAt(p, walHeaderSize))
+		rc := f.write(tls, f.inner, p, walHeaderSize, 0)
+		if rc == sqlite3.SQLITE_OK {
+			rc = goFunc[fileIntFunc](f.methods().FxSync)(tls, f.inner, sqlite3.SQLITE_SYNC_FULL)
+		}
+		if rc != sqlite3.SQLITE_OK {
+			return rc
+		}
+	}
+	p := tls.Alloc(8)
+	defer tls.Free(8)
+	if rc := goFunc[fileOutFunc](f.methods().FxFileSize)(tls, f.inner, p); rc != sqlite3.SQLITE_OK {
+		return rc
+	}
+	size = max(size, hiddenLogSize)
+	if *at[int64](p) <= size {
+		return sqlite3.SQLITE_OK
+	}
+	return goFunc[truncateFunc](f.methods().FxTruncate)(tls, f.inner, size)
 }
 
 // openFrameHeader decrypts the header of a frame at off, sealFrameHeader encrypts it.

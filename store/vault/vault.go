@@ -40,6 +40,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -71,6 +72,8 @@ var (
 	ErrWrongKey = errors.New("database was not made with the key in the key file")
 	// ErrDamaged says that bytes on disk are not those that were written.
 	ErrDamaged = errors.New("vault is damaged")
+	// ErrDiskFull says that there is no room for what was to be written. Nothing of the transaction was.
+	ErrDiskFull = errors.New("the disk is full: make room and try again")
 	// ErrNewerFormat says that a newer version of the program made the key file.
 	ErrNewerFormat = errors.New("vault was made by a newer version of the program")
 )
@@ -152,7 +155,7 @@ func Create(ctx context.Context, dir string, opt Options) (v *Vault, err error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := writeFileAtomic(path, first); err != nil {
+	if err := WriteFile(path, first); err != nil {
 		return nil, err
 	}
 	if opt.Hidden {
@@ -190,7 +193,8 @@ func removeUnborn(path string) error {
 }
 
 // Open opens the vault in dir. The error is [fs.ErrNotExist] if there is none,
-// or one of the errors of this package. Nothing is written.
+// or one of the errors of this package. Nothing is written; a new key file that a crash has left unused
+// is removed.
 func Open(ctx context.Context, dir string, opt Options) (v *Vault, err error) {
 	defer wrap(&err, "open vault")
 	if _, err := os.Lstat(filepath.Join(dir, KeyFile)); err != nil {
@@ -222,6 +226,8 @@ func Open(ctx context.Context, dir string, opt Options) (v *Vault, err error) {
 	if err := keys.check(filepath.Join(dir, DatabaseFile)); err != nil {
 		return nil, err
 	}
+	// The next key file replaces it if this can't be done now, on a disk that can only be read for example.
+	_ = shred(filepath.Join(dir, KeyFile+unfinished))
 	return open(dir, lock, opt.Keyring, key, keys, kf)
 }
 
@@ -247,8 +253,9 @@ func open(dir string, lock *os.File, ring Keyring, key *databaseKey, keys *pageK
 // Transactions begin immediate: they take the write lock when they start.
 func (v *Vault) Connector(pragmas ...string) (driver.Connector, error) {
 	if v.vfs.hidden {
-		// The log stays about as large as it was made.
-		pragmas = append(pragmas[:len(pragmas):len(pragmas)], fmt.Sprintf("wal_autocheckpoint(%d)", hiddenCheckpoint))
+		// The log stays as large as it was made, or becomes that again.
+		pragmas = slices.DeleteFunc(slices.Clone(pragmas), func(p string) bool { return strings.HasPrefix(p, "journal_size_limit(") })
+		pragmas = append(pragmas, fmt.Sprintf("wal_autocheckpoint(%d)", hiddenCheckpoint), fmt.Sprintf("journal_size_limit(%d)", hiddenLogSize))
 	}
 	return sqlite.NewConnector(v.dsn(v.vfs, pragmas))
 }
@@ -322,7 +329,8 @@ func (v *Vault) CheckPassphrase(passphrase []byte) (err error) {
 
 // SetPassphrase protects the database key with a passphrase in place of what guarded
 // it before. A crash leaves either the old protection or the new one. The database
-// key itself stays: a copy of the old key file still opens with the old passphrase.
+// key itself stays: a copy of the old key file still opens with what guarded it then.
+// The old key file is overwritten, see [WriteFile].
 func (v *Vault) SetPassphrase(ctx context.Context, passphrase []byte) (err error) {
 	defer wrap(&err, "set passphrase")
 	if len(passphrase) == 0 {
@@ -391,10 +399,10 @@ func (v *Vault) Close() (err error) {
 }
 
 // Explain adds [ErrDamaged] to an error of the database that came from bytes on disk
-// that cannot be right. Other errors, and nil, are returned as they are.
+// that cannot be right, and [ErrDiskFull] to that of a full disk. Other errors, and nil, are returned as they are.
 func Explain(err error) error {
 	var e *sqlite.Error
-	if !errors.As(err, &e) || errors.Is(err, ErrDamaged) {
+	if !errors.As(err, &e) || errors.Is(err, ErrDamaged) || errors.Is(err, ErrDiskFull) {
 		return err
 	}
 	switch code := e.Code(); {
@@ -402,6 +410,8 @@ func Explain(err error) error {
 		code&0xff == sqlite3.SQLITE_CORRUPT,
 		code&0xff == sqlite3.SQLITE_NOTADB:
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	case code&0xff == sqlite3.SQLITE_FULL:
+		return fmt.Errorf("%w (%w)", ErrDiskFull, err)
 	}
 	return err
 }

@@ -558,6 +558,14 @@ func TestExplain(t *testing.T) {
 	if Explain(other) != other {
 		t.Error("other error changed")
 	}
+	db := connect(t, mustCreate(t, t.TempDir(), Options{}))
+	db.SetMaxOpenConns(1)
+	mustExec(t, db, "create table t (x)")
+	mustExec(t, db, "pragma max_page_count = 1") // as many as there are, as if the disk were full
+	_, err := db.Exec("insert into t values (randomblob(100000))")
+	if err = Explain(err); !errors.Is(err, ErrDiskFull) || errors.Is(err, ErrDamaged) || Explain(err) != err {
+		t.Errorf("on a full disk: %v", err)
+	}
 }
 
 func TestSealer(t *testing.T) {

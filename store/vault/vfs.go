@@ -311,7 +311,7 @@ func xTruncate(tls *libc.TLS, pFile uintptr, size int64) int32 {
 		return sqlite3.SQLITE_READONLY
 	}
 	if f.vfs.hidden && f.kind == writeAheadLog {
-		return sqlite3.SQLITE_OK // its size would tell; what is in it was dealt with, or will be once more
+		return f.cutHiddenLog(tls, size)
 	}
 	f.sumOffset = 0
 	return goFunc[truncateFunc](f.methods().FxTruncate)(tls, f.inner, size)
