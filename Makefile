@@ -19,6 +19,7 @@ RACE = $(shell $(GO) list ./core/... ./store/... | grep -vE '/(wire|crypt|sntrup
 BLIND = -race=false -d=checkptr=0
 RACEFLAGS = -race -short -timeout 30m -gcflags='modernc.org/sqlite/lib=$(BLIND)' -gcflags='modernc.org/memory=$(BLIND)' \
 	-gcflags='modernc.org/libc/...=-d=checkptr=0' -gcflags='github.com/cloudflare/circl/...=$(BLIND)' \
+	-gcflags='github.com/oasisprotocol/curve25519-voi/...=$(BLIND)' \
 	-gcflags='github.com/sotto-chat/sotto/core/crypt/...=$(BLIND)'
 
 run: setup

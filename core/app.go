@@ -34,6 +34,7 @@ type Appearance struct {
 	Live   bool    `json:"live,omitempty"`   // messages can be shown to the other side while they are typed
 	Quiet  bool    `json:"quiet,omitempty"`  // nothing is told for now: do not disturb
 	Tray   bool    `json:"tray,omitempty"`   // closing the window leaves the program in the tray
+	Still  bool    `json:"still,omitempty"`  // pictures don't move before they are opened
 }
 
 // appState is the content of app.json.
@@ -76,22 +77,14 @@ func readApp(dir string) (s appState, err error) {
 	return s, nil
 }
 
-// write replaces app.json: after a crash it is the old one or the new one.
+// write replaces app.json: after a crash it is the old one or the new one, and nothing that is done later is on
+// disk without it. The profiles can't be opened without the key in it.
 func (s appState) write(dir string) error {
 	b, err := json.MarshalIndent(s, "", "\t")
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(dir, appFile)
-	f, err := os.OpenFile(name+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(b, '\n'))
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("writing %s: %w", appFile, err)
-	}
-	if err := os.Rename(name+".new", name); err != nil {
+	if err := vault.WriteFile(filepath.Join(dir, appFile), append(b, '\n')); err != nil {
 		return fmt.Errorf("writing %s: %w", appFile, err)
 	}
 	return nil

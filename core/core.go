@@ -33,8 +33,9 @@
 //
 //   - Neither app.json nor any other file tells that one exists. A data folder has folders that belong
 //     to no profile from the first start on, a random number of them and of random sizes, and deleting
-//     a visible profile leaves one more; all bytes in them look random. A hidden profile is
-//     one of these, with the same files. Hiding a visible profile looks like deleting it.
+//     a visible profile leaves one more; all bytes in them look random, but for the format of encrypted
+//     files, which is the same in all of them. A hidden profile is one of these, with the same files. Hiding
+//     a visible profile looks like deleting it.
 //   - All such folders have the same times: those of the last start of the program, or of when a hidden
 //     profile was closed after it. A crash while one is open shows in them until the next start.
 //   - Trying a passphrase does the same work whether there is a hidden profile or not.
@@ -43,7 +44,8 @@
 // This can't be promised: Somebody who copies the disk twice sees in which of the folders pages have
 // changed in between, and somebody who takes the running computer sees an open one. A hidden
 // profile stands out if its database is larger than random sizes and deleted profiles account for (8 MiB), if it
-// keeps more than a few files or larger ones than pictures, or if it is closed while files are on their way. The file system keeps times of its own
+// keeps more than a few files or larger ones than pictures, if it is closed while files are on their way, or if the program
+// crashed while much was written to it at once, until it is opened and closed again. The file system keeps times of its own
 // (when a file was made, its journal), as do backups and flash disks, which also keep what was
 // overwritten. Swap space and a crash dump can hold what was in memory; keys are overwritten when a
 // profile is closed, but texts that were shown are only left to the garbage collector. If it
@@ -57,7 +59,6 @@ package core
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -68,7 +69,6 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core/agent"
-	"github.com/sotto-chat/sotto/core/chat"
 	"github.com/sotto-chat/sotto/core/chat/event"
 	"github.com/sotto-chat/sotto/core/relay"
 	"github.com/sotto-chat/sotto/core/smp"
@@ -149,26 +149,6 @@ type Core struct {
 	hidden  []string         // ids of hidden profiles that are open, in the order of opening
 	used    string           // id of the hidden profile that was used last, empty if that is another
 	failed  map[string]error // why a profile is not open
-}
-
-// ProfileInfo is what the list of profiles shows.
-type ProfileInfo struct {
-	ID         string
-	Name       string // empty if it is not open
-	AvatarSeed uint32 // random, never sent; 0 if it is not open
-	Unread     int    // messages
-	Current    bool   // it is the one that was used last
-	Hidden     bool   // it is a hidden one that is open
-	Locked     bool   // it needs its passphrase
-	Err        error  // why it can't be opened, if not for being locked
-}
-
-// NewProfile describes a profile to be made.
-type NewProfile struct {
-	Name       string      // told only to people one connects with
-	Relays     RelayChoice // the zero value is for public relays
-	Passphrase string      // empty for none
-	Hidden     bool        // it is to be a hidden one with Passphrase
 }
 
 // Open opens the folder dir, which is made if it is missing, and all profiles in it that need
@@ -314,82 +294,9 @@ func (c *Core) Subscribe(buffer int) (events <-chan Event, cancel func()) {
 	return c.hub.subscribe(buffer)
 }
 
-// Profiles returns all profiles in their order, hidden ones that are open last. While the program is
-// locked their names are not known.
-func (c *Core) Profiles() []ProfileInfo {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var list []ProfileInfo
-	for _, id := range slices.Concat(c.app.Profiles, c.hidden) {
-		list = append(list, c.info(id))
-	}
-	return list
-}
-
-// info describes a profile. The caller holds c.mu.
-func (c *Core) info(id string) ProfileInfo {
-	info := ProfileInfo{ID: id}
-	if p := c.open[id]; p != nil {
-		info = p.info()
-	} else if err := c.failed[id]; c.locked || errors.Is(err, ErrLocked) {
-		info.Locked = true
-	} else {
-		info.Err = err
-	}
-	info.Current = id == c.current()
-	return info
-}
-
-// current is the id of the profile that was used last. The caller holds c.mu.
-func (c *Core) current() string {
-	if c.used != "" {
-		return c.used
-	}
-	return c.app.Current
-}
-
-// Profile returns a profile that is open, or nil.
-func (c *Core) Profile(id string) *Profile {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.open[id]
-}
-
-// Current returns the profile that was used last, or nil if there is none or it is not open.
-func (c *Core) Current() *Profile {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.open[c.current()]
-}
-
-// Use remembers the profile that is used, a hidden one until it is closed. The others go on receiving.
-func (c *Core) Use(id string) error {
-	c.mu.Lock()
-	hidden := slices.Contains(c.hidden, id)
-	if hidden {
-		c.used = id
-	}
-	c.mu.Unlock()
-	if hidden {
-		return nil
-	}
-	err := c.changeApp(func(s *appState) error {
-		if !slices.Contains(s.Profiles, id) {
-			return ErrNoProfile
-		}
-		s.Current = id
-		return nil
-	})
-	if err == nil {
-		c.mu.Lock()
-		c.used = ""
-		c.mu.Unlock()
-	}
-	return err
-}
-
-// LocalRelay returns the address of the relay on this computer, if it runs.
-func (c *Core) LocalRelay() (server wire.Server, ok bool) { return c.local.address() }
+// LocalRelay returns the address of the relay on this computer, if it runs, and the password for making queues and storing
+// files there.
+func (c *Core) LocalRelay() (server wire.Server, password string, ok bool) { return c.local.address() }
 
 // Appearance returns what the window remembers.
 func (c *Core) Appearance() Appearance {
@@ -422,245 +329,4 @@ func (c *Core) changeApp(f func(*appState) error) error {
 	}
 	c.app = s
 	return nil
-}
-
-// CreateProfile makes a profile and opens it. The first one becomes the one in use. The error
-// wraps ErrName, ErrNoRelays, ErrRelayAddress or ErrRelayPort; nothing was made then.
-func (c *Core) CreateProfile(ctx context.Context, n NewProfile) (*Profile, error) {
-	if err := event.CheckName(n.Name); err != nil {
-		return nil, err
-	}
-	if n.Hidden && n.Passphrase == "" {
-		return nil, ErrNoPassphrase
-	}
-	relays, err := n.Relays.complete(c.opt.Rand)
-	if err != nil {
-		return nil, err
-	}
-	c.opening.Lock()
-	defer c.opening.Unlock()
-	if err := c.checkOpen(); err != nil {
-		return nil, err
-	}
-	if relays.Kind == RelaysThisComputer {
-		if _, err := c.local.start(); err != nil {
-			return nil, err
-		}
-	}
-	id, err := c.newID()
-	if err != nil {
-		return nil, fmt.Errorf("making a profile: %w", err)
-	}
-	avatar := make([]byte, 4)
-	if _, err := io.ReadFull(c.opt.Rand, avatar); err != nil {
-		return nil, fmt.Errorf("making a profile: %w", err)
-	}
-	p, err := c.makeProfile(ctx, id, avatar, relays, n)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("making a profile: %w", err), os.RemoveAll(c.profileDir(id)))
-	}
-	if n.Hidden {
-		c.openedHidden(p)
-		return p, nil
-	}
-	err = c.changeApp(func(s *appState) error {
-		s.Profiles = append(s.Profiles, id)
-		if s.Current == "" {
-			s.Current = id
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("making a profile: %w", err), p.close(), os.RemoveAll(c.profileDir(id)))
-	}
-	c.opened(p)
-	return p, nil
-}
-
-// makeProfile makes the folder of a profile. The caller removes it after an error.
-func (c *Core) makeProfile(ctx context.Context, id string, avatar []byte, relays RelayChoice, n NewProfile) (*Profile, error) {
-	passphrase := []byte(n.Passphrase)
-	defer clear(passphrase)
-	opt := c.protection(passphrase)
-	if n.Hidden {
-		key, err := c.newHiddenKey(passphrase)
-		if err != nil {
-			return nil, err
-		}
-		defer clear(key)
-		opt = store.Options{Key: key, Hidden: true}
-	}
-	db, err := store.Create(ctx, c.profileDir(id), opt)
-	if err != nil {
-		return nil, err
-	}
-	err = db.Update(ctx, func(tx *store.Tx) error {
-		if err := tx.SetSetting(settingAvatar, avatar); err != nil {
-			return err
-		}
-		if err := setRelays(tx, relays); err != nil {
-			return err
-		}
-		return chat.SetName(tx, n.Name)
-	})
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return c.startProfile(ctx, id, db)
-}
-
-// OpenProfile opens a profile with its passphrase, or returns it if it is open. The error is
-// ErrNoProfile, ErrLocked, ErrWrongPassphrase, or tells why it can't be opened at all.
-func (c *Core) OpenProfile(ctx context.Context, id, passphrase string) (*Profile, error) {
-	c.opening.Lock()
-	defer c.opening.Unlock()
-	if err := c.checkOpen(); err != nil {
-		return nil, err
-	}
-	if p := c.Profile(id); p != nil {
-		return p, nil
-	}
-	c.mu.Lock()
-	known := slices.Contains(c.app.Profiles, id)
-	c.mu.Unlock()
-	if !known {
-		return nil, ErrNoProfile
-	}
-	return c.openProfile(ctx, id, passphrase)
-}
-
-func (c *Core) checkOpen() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.checkLocked()
-}
-
-// checkLocked tells why profiles can't be opened or changed, if that is so. The caller holds c.mu.
-func (c *Core) checkLocked() error {
-	switch {
-	case c.closed:
-		return ErrClosed
-	case c.locked:
-		return ErrAppLocked
-	}
-	return nil
-}
-
-// protection is how a profile is protected, by a passphrase if there is one. What it returns is good
-// while the caller holds c.opening.
-func (c *Core) protection(passphrase []byte) store.Options {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return store.Options{Passphrase: passphrase, Key: c.key, Keyring: c.opt.Keyring}
-}
-
-// openProfile opens a profile, or keeps why it is not open.
-func (c *Core) openProfile(ctx context.Context, id, passphrase string) (*Profile, error) {
-	b := []byte(passphrase)
-	defer clear(b)
-	db, err := store.Open(ctx, c.profileDir(id), c.protection(b))
-	if err == nil {
-		if err = c.underLock(ctx, db); err != nil {
-			err = errors.Join(err, db.Close())
-		}
-	}
-	var p *Profile
-	if err == nil {
-		p, err = c.startProfile(ctx, id, db)
-	}
-	if errors.Is(err, ErrWrongPassphrase) {
-		return nil, err // it stays locked
-	}
-	if err != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.failed[id] = err
-		return nil, err
-	}
-	c.opened(p)
-	return p, nil
-}
-
-// opened adds a profile to those that are open.
-func (c *Core) opened(p *Profile) {
-	c.mu.Lock()
-	c.open[p.id] = p
-	delete(c.failed, p.id)
-	info := c.info(p.id)
-	c.mu.Unlock()
-	c.tor.update()
-	p.publish(ProfileChanged{info})
-}
-
-// startProfile starts a profile with its database, which is closed after an error.
-func (c *Core) startProfile(ctx context.Context, id string, db *store.DB) (_ *Profile, err error) {
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, db.Close())
-		}
-	}()
-	p := &Profile{core: c, id: id, db: db, hidden: db.Vault().Protection() == vault.Hidden, unread: make(map[int64]int)}
-	err = db.View(ctx, func(tx *store.Tx) (err error) {
-		if p.name, err = chat.Name(tx); err != nil {
-			return err
-		}
-		return p.load(tx)
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := p.newCircuits(); err != nil {
-		return nil, err
-	}
-	if c.spreading {
-		p.spreadOut()
-	}
-	p.smp = c.opt.Network
-	p.smp.Path = p.path
-	p.xftp = xftp.Config{Path: p.path}
-	p.chat = chat.New(chat.Config{
-		Files: chat.FilesConfig{Dir: filepath.Join(c.profileDir(id), filesDir), Network: p.xftp, Relays: p.fileRelays, Trusted: p.trusted, Automatic: p.AutomaticFiles},
-		Agent: agent.Config{DB: db, Choose: p.choose, Network: p.smp, Presets: presetServers(),
-			Route: p.agentRoute, Isolate: func() bool { return c.Tor().Isolate }, Known: p.known, ChooseProxy: p.chooseProxy, PQ: !c.opt.NoPQ, Versions: c.opt.Versions,
-			Rand: c.opt.Rand, Now: c.opt.Now, RetrySend: c.opt.Retry},
-		Publish: func(e chat.Event) {
-			p.publish(e)
-			p.count(e)
-		},
-		RelayState: p.relayState,
-	})
-	if err := p.chat.Start(ctx); err != nil {
-		p.chat.Close()
-		return nil, err
-	}
-	return p, nil
-}
-
-// load reads the settings of a profile, and what it counts.
-func (p *Profile) load(tx *store.Tx) error {
-	avatar, err := tx.Setting(settingAvatar)
-	if err != nil {
-		return err
-	}
-	for _, b := range avatar {
-		p.avatar = p.avatar<<8 | uint32(b)
-	}
-	relays, err := tx.Setting(settingRelays)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(relays, &p.relays); err != nil {
-		return fmt.Errorf("setting %s: %w", settingRelays, err)
-	}
-	if err := errors.Join(p.loadNetwork(tx), p.loadTor(tx), p.loadFiles(tx)); err != nil {
-		return err
-	}
-	contacts, err := tx.Contacts()
-	if err != nil {
-		return err
-	}
-	for _, contact := range contacts {
-		p.unread[contact.ID] = contact.Unread
-	}
-	return p.loadRelays(tx)
 }

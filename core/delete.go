@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/sotto-chat/sotto/core/xftp"
 	"github.com/sotto-chat/sotto/store/vault"
 )
 
@@ -19,8 +21,8 @@ const deleteTime = 3 * time.Second
 // deleted is what the folder of a profile ends in that is being deleted.
 const deleted = ".deleted"
 
-// DeleteProfile deletes a profile with all that belongs to it. If it is open, its queues are deleted
-// on their relays: those that can't be reached within three seconds, or as long as ctx allows,
+// DeleteProfile deletes a profile with all that belongs to it. If it is open, its queues and what it has uploaded are
+// deleted on their relays: those that can't be reached within three seconds, or as long as ctx allows,
 // are tried for a week in the background, for which their addresses are kept, and nothing else. Of a hidden
 // profile nothing is kept: what its relays don't delete at once stays there until they forget it, as
 // does all of a profile that is not open. The first other profile becomes the one in use if it was
@@ -41,11 +43,10 @@ func (c *Core) DeleteProfile(ctx context.Context, id string) error {
 func (c *Core) deleteProfile(ctx context.Context, id string, p *Profile) error {
 	leaver := ""
 	if p != nil {
-		waiting, cancel := context.WithTimeout(ctx, deleteTime)
-		err := p.chat.DeleteQueues(waiting)
-		cancel()
+		uploads, err := p.deleteFromRelays(ctx)
+		ctx = context.WithoutCancel(ctx) // what follows is to be done in any case
 		if err == nil && !p.hidden {
-			leaver, err = c.leave(ctx, p)
+			leaver, err = c.leave(ctx, p, uploads)
 		}
 		if err != nil {
 			return err
@@ -76,6 +77,18 @@ func (c *Core) deleteProfile(ctx context.Context, id string, p *Profile) error {
 		return c.startLeaver(ctx, leaver)
 	}
 	return nil
+}
+
+// deleteFromRelays deletes what relays have of the profile, and returns what is left of the files.
+func (p *Profile) deleteFromRelays(ctx context.Context) (uploads [][]xftp.Replica, err error) {
+	ctx, cancel := context.WithTimeout(ctx, deleteTime)
+	defer cancel()
+	var uploadsErr error
+	var files sync.WaitGroup
+	files.Go(func() { uploads, uploadsErr = p.chat.DeleteUploads(ctx) })
+	err = p.chat.DeleteQueues(ctx)
+	files.Wait()
+	return uploads, errors.Join(err, uploadsErr)
 }
 
 // removeFolder deletes the folder of a profile, the key first, and leaves one that looks as if there

@@ -6,18 +6,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sotto-chat/sotto/core/chat"
 	"github.com/sotto-chat/sotto/core/chat/event"
 	"github.com/sotto-chat/sotto/core/picture"
+	"github.com/sotto-chat/sotto/core/video"
 	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/core/xftp"
 	"github.com/sotto-chat/sotto/store"
+	"github.com/sotto-chat/sotto/store/blob"
 )
 
 // Files of messages, see package chat.
@@ -47,7 +51,10 @@ var (
 	ErrNotHere      = chat.ErrNotHere
 	ErrFileTooLarge = chat.ErrFileTooLarge
 	ErrFileState    = chat.ErrFileState
+	ErrLegacyFile   = chat.ErrLegacyFile
 	ErrDiskFull     = chat.ErrDiskFull
+	// ErrDamagedFile tells that the copy of a file on this computer is damaged or was deleted.
+	ErrDamagedFile = blob.ErrDamaged
 )
 
 // MaxFile is the size of the longest file that can be sent, in bytes.
@@ -107,7 +114,7 @@ func (p *Profile) fileRelays() ([]xftp.Relay, error) {
 	choice := p.Relays()
 	if p.core.embedded || choice.Kind == RelaysThisComputer {
 		server, err := p.core.localFiles()
-		return []xftp.Relay{{Server: server}}, err
+		return []xftp.Relay{{Server: server, Password: p.core.local.password()}}, err
 	}
 	_, list, err := choice.parse()
 	if err == nil && len(list) == 0 {
@@ -116,12 +123,15 @@ func (p *Profile) fileRelays() ([]xftp.Relay, error) {
 	return list, err
 }
 
-// trusted tells whether a relay may be asked for a file without asking the person: it is one of the profile's own or in this
-// program, or, for who uses public relays, any of those; or it does not see where this computer is.
-func (p *Profile) trusted(server wire.Server) bool {
-	if mode, _ := p.TorMode(); mode == TorOnly || mode == TorOnionRelays && onionHost(server) != "" {
-		return true
-	}
+// hiddenFrom tells whether a relay does not see the network address of this computer, as it is reached now.
+func (p *Profile) hiddenFrom(server wire.Server) bool {
+	reach := p.reach(server)
+	return reach == ReachExit || reach == ReachOnion
+}
+
+// knowsFileRelay tells whether a relay may be asked for a file without asking the person, though it sees where this computer is: it
+// is one of the profile's own or in this program, or, for who uses public relays, any of those.
+func (p *Profile) knowsFileRelay(server wire.Server) bool {
 	if p.core.isLocal(server) {
 		return true
 	}
@@ -139,26 +149,42 @@ func (p *Profile) SendFile(ctx context.Context, contact int64, f NewFile) (Item,
 
 // SendPath sends the file at a path. Of a JPEG, PNG or WebP picture only the pixels are sent, scaled down if they are many, and
 // of an animated GIF only the frames: nothing tells where, when, or with which camera it was taken. Every other file is sent as it is,
-// with all that is in it: also a video, for which there is no preview, and a picture that is damaged, too large to
-// be decoded, or of another format. The error is that of SendFile, or tells why the file can't be read.
+// with all that is in it: also a video, and a picture that is damaged, too large to be decoded, or of another format. The error is that of SendFile, or tells why the file can't be read.
 func (p *Profile) SendPath(ctx context.Context, contact int64, path, caption string, reply int64) (Item, error) {
-	f, err := os.Open(path)
+	f, info, err := openRegular(path)
 	if err != nil {
 		return Item{}, fmt.Errorf("reading the file to be sent: %w", err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = ErrNotRegular
-	}
-	if err != nil {
-		return Item{}, fmt.Errorf("reading the file to be sent: %w", err)
-	}
 	file := NewFile{Name: filepath.Base(path), Content: f, Size: info.Size(), Caption: caption, Reply: reply, Type: event.TypeFile}
 	if err := asPicture(&file, f); err != nil {
 		return Item{}, fmt.Errorf("reading the file to be sent: %w", err)
 	}
+	if file.Type == event.TypeFile {
+		asVideo(ctx, &file, f, path)
+	}
 	return p.SendFile(ctx, contact, file)
+}
+
+// openRegular opens a file for reading. The error is ErrNotRegular if it is something else: to open a named pipe would take until
+// somebody writes to it.
+func openRegular(path string) (*os.File, fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = ErrNotRegular
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if info, err = f.Stat(); err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
 }
 
 // asPicture makes a file that is a picture what is sent of it. Others are left as they are.
@@ -194,6 +220,25 @@ func asPicture(file *NewFile, f io.ReaderAt) error {
 	return nil
 }
 
+// asVideo makes a file that is a video one with a preview: the picture that is in it for that, or one that a program of this
+// computer makes, or a blank one.
+func asVideo(ctx context.Context, file *NewFile, f io.ReaderAt, path string) {
+	info, err := video.Read(f, file.Size)
+	if err != nil {
+		return
+	}
+	img, err := picture.Decode(info.Cover)
+	if err != nil {
+		img, err = video.Still(ctx, path, min(time.Second, info.Duration/3))
+	}
+	if err != nil {
+		img = video.Blank(info.Size)
+	}
+	if preview, err := picture.Preview(img); err == nil {
+		file.Type, file.Preview, file.Duration = event.TypeVideo, preview, info.Duration
+	}
+}
+
 // ErrNotRegular tells that a path is that of a folder or a device.
 var ErrNotRegular = errors.New("only files can be sent: make an archive of a folder")
 
@@ -212,7 +257,7 @@ func (p *Profile) CancelFile(ctx context.Context, item int64) error {
 	return p.chat.CancelFile(ctx, item)
 }
 
-// OpenFile opens the file of a message. The error is ErrNoItem, ErrNoFile, ErrNotHere, or tells that it is damaged.
+// OpenFile opens the file of a message. The error is ErrNoItem, ErrNoFile, ErrNotHere or ErrDamagedFile, also that of reading it.
 func (p *Profile) OpenFile(ctx context.Context, item int64) (io.ReadSeekCloser, File, error) {
 	return p.chat.OpenFile(ctx, item)
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sotto-chat/sotto/core/chat"
 	"github.com/sotto-chat/sotto/core/picture"
@@ -69,6 +70,15 @@ func encodeGIF(t *testing.T, frames int) []byte {
 	return append(append(append([]byte{}, b[:len(b)-1]...), comment...), 0x3b)
 }
 
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // TestSendPath sends what is in files of all kinds.
 func TestSendPath(t *testing.T) {
 	r := newTestRelay(t)
@@ -78,6 +88,7 @@ func TestSendPath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv("PATH", "") // no program that makes pictures of videos
 	dir := t.TempDir()
 	for _, f := range []struct {
 		name     string
@@ -95,6 +106,7 @@ func TestSendPath(t *testing.T) {
 		{"damaged.jpg", encodeJPEG(t)[:300], "damaged.jpg", "file", true},
 		{"hostile.png", append(encodePNG(t)[:16], 0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 8, 6, 0, 0, 0), "hostile.png", "file", true},
 		{"clip.mp4", []byte("\x00\x00\x00\x18ftypmp42" + taken), "clip.mp4", "file", true},
+		{"film.mov", readFile(t, "video/testdata/turned.mov"), "film.mov", "video", true},
 		{"empty", nil, "empty", "file", true},
 		{"short.jpg", []byte("\xff\xd8\xff"), "short.jpg", "file", true},
 		{"text.txt", []byte(taken), "text.txt", "file", true},
@@ -107,7 +119,7 @@ func TestSendPath(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if i.File.Name != f.sentName || i.Content != f.kind || i.Text != "a caption" || (len(i.Image) > 0) != (f.kind == "image") {
+		if i.File.Name != f.sentName || i.Content != f.kind || i.Text != "a caption" || (len(i.Image) > 0) != (f.kind != "file") || f.kind == "video" && i.Duration != 3*time.Second {
 			t.Errorf("%s is sent as %+v with %+v", f.name, i, i.File)
 		}
 		file, _, err := p.OpenFile(t.Context(), i.ID)
@@ -139,7 +151,7 @@ func TestSendPath(t *testing.T) {
 	if _, err := p.SendPath(t.Context(), notes.ID, filepath.Join(dir, "nothing"), "", 0); err == nil {
 		t.Error("nothing was sent")
 	}
-	if list, err := p.Files(t.Context(), notes.ID, 0, 100); err != nil || len(list) != 12 || list[0].State != chat.StateKept {
+	if list, err := p.Files(t.Context(), notes.ID, 0, 100); err != nil || len(list) != 13 || list[0].State != chat.StateKept {
 		t.Errorf("%d files, %v", len(list), err)
 	}
 }

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -166,8 +167,8 @@ func readHandover(conn net.Conn) (string, bool) {
 		}
 		n, err := conn.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
-		if text, ok := strings.CutSuffix(string(b), "\n"); ok {
-			return text, validHandover(text)
+		if text, ok := bytes.CutSuffix(b, []byte{'\n'}); ok {
+			return string(text), validHandover(string(text))
 		}
 		if err != nil {
 			return "", false

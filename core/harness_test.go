@@ -1,7 +1,10 @@
 package core
 
 import (
+	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"net"
 	"path/filepath"
 	"strconv"
@@ -14,9 +17,35 @@ import (
 	"github.com/sotto-chat/sotto/core/chat"
 	"github.com/sotto-chat/sotto/core/relay"
 	"github.com/sotto-chat/sotto/core/wire"
+	"github.com/sotto-chat/sotto/store/vault"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// realDeriveKey is what the program derives keys with.
+var realDeriveKey = deriveKey
+
+func TestMain(m *testing.M) {
+	deriveKey = func(passphrase, salt []byte) []byte {
+		mac := hmac.New(sha256.New, salt)
+		mac.Write(passphrase)
+		return mac.Sum(nil)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// TestDeriveKey makes sure that the program's own passphrases cost what those of vaults do.
+func TestDeriveKey(t *testing.T) {
+	passphrase, salt := []byte("passphrase"), make([]byte, vault.SaltSize)
+	if !bytes.Equal(realDeriveKey(passphrase, salt), vault.DeriveKey(passphrase, salt)) {
+		t.Error("keys are derived in another way")
+	}
+}
+
+// briefly is a context for what is tried in vain.
+func briefly(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	t.Cleanup(cancel)
+	return ctx
+}
 
 // patience bounds the wait for a condition. It is far longer than anything takes.
 const patience = 60 * time.Second

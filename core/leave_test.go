@@ -19,7 +19,7 @@ func TestLeave(t *testing.T) {
 	address := mustAddress(t, p.pa)
 	id := p.pa.ID()
 	relay.stop()
-	if err := p.a.DeleteProfile(t.Context(), id); err != nil {
+	if err := p.a.DeleteProfile(briefly(t), id); err != nil {
 		t.Fatal(err)
 	}
 	app, err := readApp(p.a.dir)
@@ -89,7 +89,7 @@ func TestLeaveGivenUp(t *testing.T) {
 	opt.Now = func() time.Time { return time.Now().Add(late) }
 	p := connectedPair(t, opt)
 	relay.stop()
-	if err := p.a.DeleteProfile(t.Context(), p.pa.ID()); err != nil {
+	if err := p.a.DeleteProfile(briefly(t), p.pa.ID()); err != nil {
 		t.Fatal(err)
 	}
 	p.a.shut()

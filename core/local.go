@@ -3,6 +3,7 @@ package core
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,13 +26,15 @@ var ErrRelayPort = errors.New("the port of the relay on this computer is in use 
 const loopback = "127.0.0.1"
 
 // localRelay is the relay on this computer. All profiles that want it use the same, as
-// they would use the same relay elsewhere.
+// they would use the same relay elsewhere. Nobody else makes queues or stores files on it, which has a
+// password for that: contacts know its address, and it may be reached from anywhere.
 type localRelay struct {
 	dir string
 
 	mu        sync.Mutex
 	running   *relay.Relay // nil if it does not run
 	server    wire.Server
+	secret    string        // the password
 	done      chan struct{} // closed when running has ended
 	files     *files.Server // nil if it does not run
 	port      string        // of files
@@ -61,7 +64,7 @@ func (l *localRelay) start() (wire.Server, error) {
 			return l.server, nil
 		}
 	}
-	server, listener, err := l.listen()
+	server, secret, listener, err := l.listen()
 	if err != nil {
 		return wire.Server{}, err
 	}
@@ -71,7 +74,7 @@ func (l *localRelay) start() (wire.Server, error) {
 		return wire.Server{}, fmt.Errorf("the relay on this computer: %w", err)
 	}
 	done := make(chan struct{})
-	l.running, l.server, l.done = r, server, done
+	l.running, l.server, l.secret, l.done = r, server, secret, done
 	go func() {
 		defer close(done)
 		_ = r.Serve(context.Background(), listener) // if it fails, start is tried again when the relay is needed
@@ -109,7 +112,7 @@ func (l *localRelay) startFiles() (port string, err error) {
 	}
 	var server *files.Server
 	if err == nil {
-		server, err = files.Open(l.dir, files.Config{})
+		server, err = files.Open(l.dir, files.Config{Password: settings.Password})
 	}
 	if err != nil {
 		listener.Close()
@@ -131,37 +134,54 @@ func (l *localRelay) filesPort() (port string, ok bool) {
 	return l.port, l.files != nil
 }
 
+// password is what queues and files are made with on the relay, if it runs.
+func (l *localRelay) password() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.secret
+}
+
 // listen listens at the relay's port, which is chosen when the relay is made.
-func (l *localRelay) listen() (server wire.Server, listener net.Listener, err error) {
-	server, _, err = relay.ReadAddress(l.dir)
+func (l *localRelay) listen() (server wire.Server, password string, listener net.Listener, err error) {
+	failed := func(err error) (wire.Server, string, net.Listener, error) {
+		if listener != nil {
+			listener.Close()
+		}
+		return server, "", nil, fmt.Errorf("the relay on this computer: %w", err)
+	}
+	server, password, err = relay.ReadAddress(l.dir)
 	if err == nil {
 		listener, err = net.Listen("tcp", net.JoinHostPort(loopback, server.Port))
 		if err != nil {
-			return server, nil, fmt.Errorf("%w (%w)", ErrRelayPort, err)
+			return server, "", nil, fmt.Errorf("%w (%w)", ErrRelayPort, err)
 		}
-		return server, listener, nil
+		if password == "" { // of a version that had none
+			password = rand.Text()
+			if err := relay.ChangeSettings(l.dir, func(s *relay.Settings) { s.Password = password }); err != nil {
+				return failed(err)
+			}
+		}
+		return server, password, listener, nil
 	}
 	if !errors.Is(err, relay.ErrNotInitialized) {
-		return server, nil, fmt.Errorf("the relay on this computer: %w", err)
+		return failed(err)
 	}
-	listener, err = net.Listen("tcp", net.JoinHostPort(loopback, "0"))
-	if err != nil {
-		return server, nil, fmt.Errorf("the relay on this computer: %w", err)
+	if listener, err = net.Listen("tcp", net.JoinHostPort(loopback, "0")); err != nil {
+		return failed(err)
 	}
 	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
-	server, err = relay.Init(l.dir, relay.Settings{Hosts: []string{loopback}, Port: port})
-	if err != nil {
-		listener.Close()
-		return server, nil, fmt.Errorf("the relay on this computer: %w", err)
+	password = rand.Text()
+	if server, err = relay.Init(l.dir, relay.Settings{Hosts: []string{loopback}, Port: port, Password: password}); err != nil {
+		return failed(err)
 	}
-	return server, listener, nil
+	return server, password, listener, nil
 }
 
-// address returns the address of the relay if it runs.
-func (l *localRelay) address() (server wire.Server, ok bool) {
+// address returns the address of the relay and its password if it runs.
+func (l *localRelay) address() (server wire.Server, password string, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.server, l.running != nil
+	return l.server, l.secret, l.running != nil
 }
 
 func (l *localRelay) close() error {

@@ -91,12 +91,15 @@ const (
 // secret is what a passphrase gives after the slow derivation.
 type secret []byte
 
+// deriveKey is a variable for tests, which would spend half of their time in it.
+var deriveKey = vault.DeriveKey
+
 // derive makes a secret of a passphrase, which takes a while by design.
 func (c *Core) derive(passphrase []byte) secret {
 	c.mu.Lock()
 	salt := c.app.Salt
 	c.mu.Unlock()
-	return vault.DeriveKey(passphrase, salt)
+	return deriveKey(passphrase, salt)
 }
 
 func (s secret) wipe() { clear(s) }

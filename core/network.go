@@ -124,5 +124,5 @@ func (p *Profile) chooseProxy(destination wire.Server) (agent.Relay, error) {
 	if len(relays) == 0 {
 		return agent.Relay{}, errNoProxy
 	}
-	return chooseRelay(p.core.opt.Rand, relays, []wire.Server{destination})
+	return pickRelay(p.core.opt.Rand, eligible(relays, []wire.Server{destination}, nil))
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sotto-chat/sotto/core/tor"
 	"github.com/sotto-chat/sotto/core/wire"
+	"github.com/sotto-chat/sotto/store/vault"
 )
 
 // onionFile keeps the key of the onion address in the folder of the relay on this computer.
@@ -31,10 +32,7 @@ func (l *localRelay) onionKey() (*tor.OnionKey, error) {
 		}
 		b = key.Bytes()
 		defer clear(b)
-		if err := os.WriteFile(file+".new", b, 0o600); err != nil {
-			return nil, fmt.Errorf("keeping the key of the onion address: %w", err)
-		}
-		if err := os.Rename(file+".new", file); err != nil {
+		if err := vault.WriteFile(file, b); err != nil {
 			return nil, fmt.Errorf("keeping the key of the onion address: %w", err)
 		}
 		return key, nil
@@ -88,7 +86,7 @@ func (c *Core) localFiles() (wire.Server, error) {
 // isLocal tells whether a relay is the one in this program. Its key alone does not tell: a link of somebody else may name that
 // with any port of this computer.
 func (c *Core) isLocal(server wire.Server) bool {
-	local, ok := c.LocalRelay()
+	local, _, ok := c.LocalRelay()
 	if !ok || local.KeyHash != server.KeyHash {
 		return false
 	}
@@ -106,7 +104,7 @@ func (c *Core) localPorts() map[uint16]string {
 			ports[uint16(n)] = net.JoinHostPort(loopback, port)
 		}
 	}
-	server, runs := c.LocalRelay()
+	server, _, runs := c.LocalRelay()
 	add(server.Port, runs)
 	add(c.local.filesPort())
 	return ports

@@ -76,13 +76,14 @@ var presetServers = sync.OnceValue(func() []wire.Server {
 	return list
 })
 
-// operator returns who runs a relay, empty if that is not known.
+// operator returns who runs a relay, empty if that is not known. All of its hosts have to be those of one public relay: addresses
+// come from others, who could put a host of their own beside one of these and so learn where this computer is.
 func operator(server wire.Server) string {
 	for _, p := range slices.Concat(presets, filePresets) {
-		for _, host := range server.Hosts {
-			if strings.Contains(p.address, "@"+host+",") || strings.HasSuffix(p.address, ","+host) {
-				return p.operator
-			}
+		_, text, _ := strings.Cut(p.address, "@")
+		hosts := strings.Split(text, ",")
+		if len(server.Hosts) > 0 && !slices.ContainsFunc(server.Hosts, func(h string) bool { return !slices.Contains(hosts, h) }) {
+			return p.operator
 		}
 	}
 	return ""

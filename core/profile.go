@@ -354,6 +354,11 @@ func (p *Profile) Rotate(ctx context.Context, contact int64) error {
 	return p.chat.Rotate(ctx, contact)
 }
 
+// ReceiveHere has the messages of a contact come to this program again; see [chat.Chat.ReceiveHere].
+func (p *Profile) ReceiveHere(ctx context.Context, contact int64) error {
+	return p.chat.ReceiveHere(ctx, contact)
+}
+
 // Resync makes the encryption with a contact anew; see [chat.Chat.Resync].
 func (p *Profile) Resync(ctx context.Context, contact int64) error {
 	return p.chat.Resync(ctx, contact)

@@ -23,7 +23,7 @@ var (
 	// ErrNoRelays tells that a profile is to use relays of one's own, and none is given.
 	ErrNoRelays = errors.New("no relay for messages is given: add the address of at least one")
 	// ErrRelayAddress tells that a text is not the address of a relay.
-	ErrRelayAddress = errors.New("not the address of a relay, which looks like smp://fingerprint@host, or for files xftp://fingerprint@host")
+	ErrRelayAddress = wire.ErrAddress
 	// ErrNoFileRelay tells that a profile has no relay for files.
 	ErrNoFileRelay = errors.New("no relay for files is given: add the address of at least one, which looks like xftp://fingerprint@host")
 )
@@ -44,8 +44,9 @@ const (
 // RelayChoice tells on which relays new queues of a profile are made.
 type RelayChoice struct {
 	Kind RelayKind `json:"kind"`
-	// Addresses of RelaysOwn for messages and for files, with passwords if they need any. Of RelaysPublic they are those
-	// that were chosen at random.
+	// Addresses of RelaysOwn for messages and for files, with passwords if they need any. Of those for messages the first is
+	// preferred that the conversation has no queue on yet and that can be reached. Of RelaysPublic they are those that were
+	// chosen at random.
 	Addresses []string `json:"addresses,omitempty"`
 }
 
@@ -103,7 +104,7 @@ func (r RelayChoice) parse() (messages []agent.Relay, files []xftp.Relay, err er
 			err = wire.ErrAddress
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("relay %d: %w: %w", i+1, ErrRelayAddress, err)
+			return nil, nil, fmt.Errorf("relay %d: %w", i+1, err)
 		}
 	}
 	return messages, files, nil
@@ -118,14 +119,15 @@ func (r RelayChoice) candidates() ([]agent.Relay, error) {
 	return messages, err
 }
 
-// chooseRelay picks one of the candidates at random: if possible of an operator that has no
-// queue of the connection yet, and if possible on a host that has none (presets.md §5).
-func chooseRelay(random io.Reader, candidates []agent.Relay, used []wire.Server) (agent.Relay, error) {
+// eligible returns those of the candidates on which a new queue can be: not on the tried ones, of operators that have no
+// queue of the connection yet, and on hosts that have none, each only as far as there are such (presets.md §5).
+func eligible(candidates []agent.Relay, used, tried []wire.Server) []agent.Relay {
 	keep := func(unused func(agent.Relay) bool) {
 		if list := slices.DeleteFunc(slices.Clone(candidates), func(r agent.Relay) bool { return !unused(r) }); len(list) > 0 {
 			candidates = list
 		}
 	}
+	keep(func(r agent.Relay) bool { return !slices.ContainsFunc(tried, r.Server.SameAs) })
 	keep(func(r agent.Relay) bool {
 		o := operator(r.Server)
 		return o == "" || !slices.ContainsFunc(used, func(u wire.Server) bool { return operator(u) == o })
@@ -135,14 +137,19 @@ func chooseRelay(random io.Reader, candidates []agent.Relay, used []wire.Server)
 			return slices.ContainsFunc(u.Hosts, func(host string) bool { return slices.Contains(r.Server.Hosts, host) })
 		})
 	})
-	if len(candidates) == 0 {
+	return candidates
+}
+
+// pickRelay returns one of the relays at random.
+func pickRelay(random io.Reader, relays []agent.Relay) (agent.Relay, error) {
+	if len(relays) == 0 {
 		return agent.Relay{}, ErrNoRelays
 	}
-	i, err := pick(random, len(candidates))
+	i, err := pick(random, len(relays))
 	if err != nil {
 		return agent.Relay{}, err
 	}
-	return candidates[i], nil
+	return relays[i], nil
 }
 
 // pick returns a random number below n.
@@ -154,21 +161,26 @@ func pick(random io.Reader, n int) (int, error) {
 	return int(i.Int64()), nil
 }
 
-// choose is what the agent asks for a relay for a new queue.
-func (p *Profile) choose(used []wire.Server) (agent.Relay, error) {
-	candidates := p.core.relays
-	if candidates == nil {
-		choice := p.Relays()
-		if p.core.embedded || choice.Kind == RelaysThisComputer {
-			server, err := p.core.localServer()
-			return agent.Relay{Server: server}, err
-		}
-		var err error
-		if candidates, err = choice.candidates(); err != nil {
-			return agent.Relay{}, err
-		}
+// choose is what the agent asks for a relay for a new queue. Relays that were given are preferred in their order; of the
+// public ones any is as good, and with one at random no one of them carries all.
+func (p *Profile) choose(used, tried []wire.Server) (agent.Relay, error) {
+	if candidates := p.core.relays; candidates != nil {
+		return eligible(candidates, used, tried)[0], nil
 	}
-	return chooseRelay(p.core.opt.Rand, candidates, used)
+	choice := p.Relays()
+	if p.core.embedded || choice.Kind == RelaysThisComputer {
+		server, err := p.core.localServer()
+		return agent.Relay{Server: server, Password: p.core.local.password()}, err
+	}
+	candidates, err := choice.candidates()
+	if err != nil {
+		return agent.Relay{}, err
+	}
+	candidates = eligible(candidates, used, tried)
+	if choice.Kind == RelaysOwn {
+		return candidates[0], nil
+	}
+	return pickRelay(p.core.opt.Rand, candidates)
 }
 
 // Relays returns where new queues of the profile are made.

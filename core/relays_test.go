@@ -30,8 +30,31 @@ func TestPresets(t *testing.T) {
 			t.Errorf("operator of the onion host of %s is %q", p.address, got)
 		}
 	}
-	if got := operator(wire.Server{Hosts: []string{"smp1.example"}}); got != "" {
-		t.Errorf("operator of another relay is %q", got)
+	first, second := mustServer(t, presets[0].address).Hosts, mustServer(t, presets[1].address).Hosts
+	for _, hosts := range [][]string{nil, {"smp1.example"}, {"smp1.example", first[0]}, {first[0], "smp1.example"}, {"smp1.example", first[1]}, {first[0], second[1]}} {
+		if got := operator(wire.Server{Hosts: hosts}); got != "" {
+			t.Errorf("operator of another relay, at %q, is %q", hosts, got)
+		}
+	}
+}
+
+// TestKnownHosts has somebody else name a relay that has a host of a public one beside its own, which would see where this
+// computer is if it were taken for that one.
+func TestKnownHosts(t *testing.T) {
+	c := openTest(t, t.TempDir(), testOptions(nil))
+	p := c.create("Alice")
+	for _, list := range [][]preset{presets, filePresets} {
+		real := mustServer(t, list[0].address)
+		trap := real
+		trap.Hosts = append([]string{"trap.example"}, real.Hosts...)
+		for server, want := range map[*wire.Server]bool{&real: true, &trap: false} {
+			if got := p.known(*server); got != want {
+				t.Errorf("%v: known %t, want %t", server.Hosts, got, want)
+			}
+			if got := p.knowsFileRelay(*server); got != want {
+				t.Errorf("%v: known for files %t, want %t", server.Hosts, got, want)
+			}
+		}
 	}
 }
 
@@ -59,59 +82,109 @@ func TestPublicRelays(t *testing.T) {
 	}
 }
 
-func TestChooseRelay(t *testing.T) {
-	relays := func(addresses ...string) (list []agent.Relay) {
-		for _, a := range addresses {
-			list = append(list, agent.Relay{Server: mustServer(t, a)})
-		}
-		return list
-	}
+func TestEligibleRelays(t *testing.T) {
 	hash := strings.Repeat("A", 43) + "="
 	one, two := "smp://"+hash+"@one.example", "smp://"+hash+"@two.example,one.onion"
 	simplex8, simplex9, flux := presets[0].address, presets[1].address, presets[len(presets)-1].address
+	type list = []string
 	for _, c := range []struct {
-		name       string
-		candidates []string
-		used       []string
-		want       []string
+		name                          string
+		candidates, used, tried, want list
 	}{
-		{"all", []string{one, two}, nil, []string{one, two}},
-		{"unused host", []string{one, two}, []string{one}, []string{two}},
-		{"all hosts used", []string{one, two}, []string{one, two}, []string{one, two}},
-		{"unused operator", []string{simplex8, simplex9, flux}, []string{simplex8}, []string{flux}},
-		{"the same operator", []string{simplex8, simplex9}, []string{simplex8}, []string{simplex9}},
-		{"own ones have no operator", []string{one, two}, []string{simplex8}, []string{one, two}},
+		{"all", list{two, one}, nil, nil, list{two, one}},
+		{"unused host", list{one, two}, list{one}, nil, list{two}},
+		{"all hosts used", list{one, two}, list{one, two}, nil, list{one, two}},
+		{"unused operator", list{simplex8, simplex9, flux}, list{simplex8}, nil, list{flux}},
+		{"the same operator", list{simplex8, simplex9}, list{simplex8}, nil, list{simplex9}},
+		{"own ones have no operator", list{one, two}, list{simplex8}, nil, list{one, two}},
+		{"after the first", list{one, two, flux}, nil, list{one}, list{two, flux}},
+		{"rather a used host than a tried one", list{one, two}, list{one}, list{two}, list{one}},
+		{"rather a used operator than a tried relay", list{simplex8, simplex9, flux}, list{simplex8}, list{flux}, list{simplex9}},
+		{"all tried", list{one, two}, nil, list{two, one}, list{one, two}},
+		{"none", nil, list{one}, nil, nil},
 	} {
-		var used []wire.Server
-		for _, u := range c.used {
-			used = append(used, mustServer(t, u))
-		}
-		got := make(map[string]bool)
-		for range 100 {
-			r, err := chooseRelay(rand.Reader, relays(c.candidates...), used)
-			if err != nil {
-				t.Fatal(err)
+		servers := func(addresses list) (servers []wire.Server) {
+			for _, a := range addresses {
+				servers = append(servers, mustServer(t, a))
 			}
-			got[r.Server.String()] = true
+			return servers
 		}
-		for _, w := range c.want {
-			if !got[w] {
-				t.Errorf("%s: %s was never chosen", c.name, w)
-			}
-			delete(got, w)
+		var candidates []agent.Relay
+		for _, server := range servers(c.candidates) {
+			candidates = append(candidates, agent.Relay{Server: server})
 		}
-		if len(got) > 0 {
-			t.Errorf("%s: %v were chosen", c.name, got)
+		var got list
+		for _, r := range eligible(candidates, servers(c.used), servers(c.tried)) {
+			got = append(got, r.Server.String())
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
-	if _, err := chooseRelay(rand.Reader, nil, nil); !errors.Is(err, ErrNoRelays) {
+	if _, err := pickRelay(rand.Reader, nil); !errors.Is(err, ErrNoRelays) {
 		t.Errorf("choosing from nothing: %v", err)
+	}
+}
+
+// The order of relays that were given is what new queues go by, the next one being taken for a relay that the conversation
+// has a queue on already or that can't be reached. Of the public relays each is used.
+func TestRelayOrder(t *testing.T) {
+	first, second := newTestRelay(t), newTestRelay(t)
+	opt := testOptions(nil)
+	c := openTest(t, t.TempDir(), opt)
+	alice, bob := c.create("Alice"), c.create("Bob")
+	order := func(p *Profile, relays ...*testRelay) {
+		t.Helper()
+		choice := RelayChoice{Kind: RelaysOwn}
+		for _, r := range relays {
+			choice.Addresses = append(choice.Addresses, r.address)
+		}
+		if err := p.SetRelays(t.Context(), choice); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// on tells which relay an invitation leads to.
+	on := func(link string) string {
+		t.Helper()
+		plan, err := bob.Plan(t.Context(), link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return plan.Relay.Port
+	}
+	order(bob, first, second)
+	order(alice, first, second)
+	if got := on(mustInvite(t, alice).Link); got != first.port {
+		t.Error("the first relay was not preferred")
+	}
+	order(alice, second, first)
+	if got := on(mustInvite(t, alice).Link); got != second.port {
+		t.Error("the new order was not used")
+	}
+	second.stop()
+	if got := on(mustInvite(t, alice).Link); got != first.port {
+		t.Error("the next relay was not used for one that is away")
+	}
+	second.start()
+	c.wait("the relay to be preferred again", func() bool { return on(mustInvite(t, alice).Link) == second.port })
+
+	used := make(map[string]bool)
+	carol := c.create("Carol")
+	for range 200 {
+		r, err := carol.choose(nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		used[r.Server.String()] = true
+	}
+	if len(used) != publicRelays {
+		t.Errorf("%d public relays are used, want %d", len(used), publicRelays)
 	}
 }
 
 func TestThisComputer(t *testing.T) {
 	c := openTest(t, t.TempDir(), testOptions(nil))
-	if _, ok := c.LocalRelay(); ok {
+	if _, _, ok := c.LocalRelay(); ok {
 		t.Error("a relay runs that nobody wants")
 	}
 	alice, err := c.CreateProfile(t.Context(), NewProfile{Name: "Alice", Relays: RelayChoice{Kind: RelaysThisComputer}})
@@ -119,9 +192,21 @@ func TestThisComputer(t *testing.T) {
 		t.Fatal(err)
 	}
 	link := mustInvite(t, alice).Link
-	server, ok := c.LocalRelay()
+	server, _, ok := c.LocalRelay()
 	if plan, err := c.create("Bob").Plan(t.Context(), link); err != nil || !ok || plan.Relay.String() != server.String() || server.Hosts[0] != loopback {
 		t.Errorf("the link leads to %v, %v", plan.Relay, err)
+	}
+
+	// Nobody else makes queues on it, or stores files: contacts know its address.
+	if files, err := alice.fileRelays(); err != nil || len(files) != 1 || files[0].Password == "" {
+		t.Errorf("the relay for files is %v, %v", files, err)
+	}
+	stranger := openTest(t, t.TempDir(), testOptions(nil)).create("Eve")
+	if err := stranger.TestRelay(t.Context(), server.String()); !errors.Is(err, ErrRelayPassword) {
+		t.Errorf("a stranger makes a queue: %v", err)
+	}
+	if err := stranger.TestRelay(t.Context(), server.Text(c.local.password())); err != nil {
+		t.Errorf("with the password: %v", err)
 	}
 
 	// Its address stays the same, and if its port is taken no other is used.
@@ -140,7 +225,7 @@ func TestThisComputer(t *testing.T) {
 	}
 	l.Close()
 	mustInvite(t, alice)
-	if again, ok := c.LocalRelay(); !ok || again.String() != server.String() {
+	if again, _, ok := c.LocalRelay(); !ok || again.String() != server.String() {
 		t.Errorf("the relay is at %v, was at %v", again, server)
 	}
 }

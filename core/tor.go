@@ -319,6 +319,7 @@ func (c *Core) NewCircuits(ctx context.Context) error {
 			p.reroute()
 		}
 	}
+	c.rerouteLeavers()
 	return nil
 }
 
@@ -364,4 +365,5 @@ func (c *Core) NetworkChanged() {
 	for _, p := range c.profiles() {
 		p.reroute()
 	}
+	c.rerouteLeavers()
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sotto-chat/sotto/core/chat/event"
 	"github.com/sotto-chat/sotto/core/tor"
 	"github.com/sotto-chat/sotto/core/transport"
 	"github.com/sotto-chat/sotto/core/wire"
@@ -103,7 +104,10 @@ func TestStartsSpread(t *testing.T) {
 
 // With a circuit for each of 500 queues, Tor has to build no more at a time than it does.
 func TestManyCircuits(t *testing.T) {
-	const queues = 500
+	queues := 500
+	if testing.Short() {
+		queues = 100
+	}
 	r, _ := newFarRelay(t, "relay.invalid")
 	proxy := newSocks(t, net.JoinHostPort(loopback, r.port))
 	opt := testOptions(r)
@@ -236,7 +240,7 @@ func TestOwnRelayPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := c.create("Alice")
-	own, ok := c.LocalRelay()
+	own, _, ok := c.LocalRelay()
 	if !ok {
 		t.Fatal("there is no relay")
 	}
@@ -254,5 +258,63 @@ func TestOwnRelayPort(t *testing.T) {
 		if p.known(other) && !strings.Contains(own.String(), other.String()) {
 			t.Errorf("the relay %v is taken for the own one", other.Scheme)
 		}
+	}
+}
+
+// When the network has changed, and when new circuits are asked for, all goes by others than before: messages and files.
+func TestCircuitsChanged(t *testing.T) {
+	r, _ := newFarRelay(t, "relay.invalid")
+	proxy := newSocks(t, net.JoinHostPort(loopback, r.port))
+	opt := testOptions(r)
+	// It is reached, but is not the one that it should be: files go on trying.
+	opt.Relays = append(opt.Relays, "xftp://"+wire.EncodeBase64(make([]byte, 32))+"@files.invalid")
+	opt.TorOnly, opt.Rand = true, &dealtRand{deal: []time.Duration{0}} // nobody waits for a turn
+	c := openTest(t, t.TempDir(), opt)
+	if err := c.SetTor(TorSettings{Mode: TorOnly, Isolate: true, Socks: proxy.address}); err != nil {
+		t.Fatal(err)
+	}
+	p := &pair{a: c, b: c}
+	p.pa, p.pb = c.create("Alice"), c.create("Bob")
+	p.connect(t)
+	for range 2 {
+		if _, err := p.pa.SendFile(t.Context(), p.ca, NewFile{Name: "a.bin", Type: event.TypeFile, Size: 10, Content: strings.NewReader("0123456789")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// circuits returns those by which a host was asked for, from a request on.
+	circuits := func(host string, from int) []string {
+		hosts, users := proxy.seen()
+		var list []string
+		for i, h := range hosts[from:] {
+			if h == host && !slices.Contains(list, users[from+i]) {
+				list = append(list, users[from+i])
+			}
+		}
+		return list
+	}
+	var before []string
+	for _, change := range []func(){func() {}, c.NetworkChanged, func() {
+		if err := c.NewCircuits(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}} {
+		old := func(user string) bool { return slices.Contains(before, user) }
+		change()
+		c.wait("messages and files to go by new circuits", func() bool {
+			for _, host := range []string{"relay.invalid", "files.invalid"} {
+				if len(slices.DeleteFunc(circuits(host, 0), old)) < 2 {
+					return false
+				}
+			}
+			return true
+		})
+		hosts, _ := proxy.seen()
+		c.wait("another attempt with the files", func() bool { return len(circuits("files.invalid", len(hosts))) > 0 })
+		for _, host := range []string{"relay.invalid", "files.invalid"} {
+			if slices.ContainsFunc(circuits(host, len(hosts)), old) {
+				t.Errorf("%s is reached by a circuit of before", host)
+			}
+		}
+		_, before = proxy.seen()
 	}
 }

@@ -447,7 +447,7 @@ func TestRouting(t *testing.T) {
 
 func TestRelayList(t *testing.T) {
 	host := newBench(t, theme.Light, "Host") // for its relay
-	server, ok := host.core.LocalRelay()
+	server, password, ok := host.core.LocalRelay()
 	if !ok {
 		t.Fatal("there is no relay")
 	}
@@ -462,16 +462,16 @@ func TestRelayList(t *testing.T) {
 	l.entry.SetText("smp://nonsense")
 	l.add()
 	b.wait("the complaint", func() bool { return !l.problem.Hidden })
-	l.entry.SetText(server.String())
+	l.entry.SetText(server.Text(password))
 	l.add()
-	b.wait("it is added and works", func() bool { r := l.tests[server.String()]; return r != nil && r.cancel == nil && r.err == nil })
+	b.wait("it is added and works", func() bool { r := l.tests[server.Text(password)]; return r != nil && r.cancel == nil && r.err == nil })
 	l.test(away)
 	b.wait("the other one does not", func() bool { r := l.tests[away]; return r.cancel == nil && r.err != nil })
 	l.remove(away)
 	b.wait("it is removed", func() bool { return len(b.profile.Relays().Addresses) == 1 })
-	l.test(server.String())
+	l.test(server.Text(password))
 	b.tap("Cancel")
-	b.wait("the test is given up, or was quick", func() bool { r := l.tests[server.String()]; return r == nil || r.cancel == nil })
+	b.wait("the test is given up, or was quick", func() bool { r := l.tests[server.Text(password)]; return r == nil || r.cancel == nil })
 }
 
 func TestRenameProfile(t *testing.T) {

@@ -23,9 +23,11 @@ type announced struct {
 	profile  *core.Profile
 	mark     mark
 	contacts map[int64]core.ContactState
-	files    map[int64]core.FileState // that were told
-	sent     map[int64]bool           // messages that were told to be sent, and not yet to be delivered
+	files    map[int64]fileTold
+	sent     map[int64]bool // messages that were told to be sent, and not yet to be delivered
 	relays   map[string]core.RelayState
+	// The contacts that were told to be elsewhere.
+	elsewhere map[int64]bool
 }
 
 // mark is kept in the profile.
@@ -110,7 +112,9 @@ func (a *announcer) tell(ctx context.Context, e core.Event) {
 
 func (a *announcer) tellError(ctx context.Context, profile string, err error) {
 	if err != nil && ctx.Err() == nil {
-		a.write(object{"event": "error", "profile": profile, "error": err.Error()})
+		o := errorEvent(err)
+		o["profile"] = profile
+		a.write(o)
 	}
 }
 
@@ -154,7 +158,8 @@ func (a *announcer) of(ctx context.Context, id string) (*announced, error) {
 	if profile == nil {
 		return nil, nil
 	}
-	p := &announced{profile: profile, contacts: make(map[int64]core.ContactState), sent: make(map[int64]bool), files: make(map[int64]core.FileState), relays: make(map[string]core.RelayState)}
+	p := &announced{profile: profile, contacts: make(map[int64]core.ContactState), sent: make(map[int64]bool), files: make(map[int64]fileTold), relays: make(map[string]core.RelayState),
+		elsewhere: make(map[int64]bool)}
 	b, err := profile.Announced(ctx)
 	if err != nil {
 		return nil, err
@@ -243,7 +248,7 @@ func (a *announcer) tellItem(ctx context.Context, p *announced, i core.Item) (to
 		}
 		return o
 	}
-	stateOnly := !added && i.File != nil && p.files[i.ID] != i.File.State // which message.changed need not repeat
+	stateOnly := !added && i.File != nil && p.files[i.ID].State != i.File.State // which message.changed need not repeat
 	if i.Own || !added {
 		a.tellFile(p, i, event)
 	}
@@ -305,7 +310,9 @@ func (a *announcer) tellNotice(i core.Item, event func(name string, o object)) {
 		event("error", o)
 	default:
 		o = messageObject(i)
-		o["error"] = fmt.Sprintf("%d messages are %s", i.Count, i.Kind)
+		if o["error"] = fmt.Sprintf("%d messages are %s", i.Count, i.Kind); i.Count == 1 {
+			o["error"] = fmt.Sprintf("a message is %s", i.Kind)
+		}
 		event("error", o)
 	}
 }
@@ -317,6 +324,10 @@ func (a *announcer) tellContact(ctx context.Context, p *announced, id int64) err
 		return nil // deleted meanwhile
 	} else if err != nil {
 		return err
+	}
+	if c.Elsewhere != p.elsewhere[id] {
+		p.elsewhere[id] = c.Elsewhere
+		a.write(object{"event": "elsewhere", "profile": p.profile.ID(), "contact": id, "elsewhere": c.Elsewhere})
 	}
 	before := p.contacts[id]
 	if before == c.State {

@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/sotto-chat/sotto/core"
+	"github.com/sotto-chat/sotto/core/chat"
 )
 
 // path is the path that a command has as its file.
@@ -38,6 +41,25 @@ func sendFile(ctx context.Context, p *core.Profile, c command, path string) (obj
 	return object{"message": item.ID, "file": item.ID}, err
 }
 
+// target is the path at which a copy of a file is to be put. Nothing may be there yet, in a folder that there is.
+func target(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return "", errExists
+	}
+	folder, err := os.Stat(filepath.Dir(path))
+	if err == nil && !folder.IsDir() {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		return "", fmt.Errorf("the folder for the file: %w", err)
+	}
+	return path, nil
+}
+
 // fileCommands are the commands about files of the profile in use.
 var fileCommands = map[string]func(context.Context, *core.Profile, command) (object, error){
 	"files": func(ctx context.Context, p *core.Profile, c command) (object, error) {
@@ -67,7 +89,7 @@ var fileCommands = map[string]func(context.Context, *core.Profile, command) (obj
 		}
 		to := c.To
 		if to != "" {
-			if to, err = filepath.Abs(to); err != nil {
+			if to, err = target(to); err != nil {
 				return nil, err
 			}
 		}
@@ -109,12 +131,22 @@ func fileObject(i core.Item) object {
 	return o
 }
 
+// fileTold is what was told of a file.
+type fileTold struct {
+	State   core.FileState
+	Failure chat.Failure
+}
+
 // tellFile tells the state of a file if it was not told.
 func (a *announcer) tellFile(p *announced, i core.Item, event func(string, object)) {
-	if i.File == nil || p.files[i.ID] == i.File.State {
+	if i.File == nil {
 		return
 	}
-	p.files[i.ID] = i.File.State
+	told := fileTold{i.File.State, i.File.Failure}
+	if p.files[i.ID] == told {
+		return
+	}
+	p.files[i.ID] = told
 	o := fileObject(i)
 	delete(o, "id")
 	o["contact"], o["message"], o["done"], o["total"] = i.Contact, i.ID, int64(0), i.File.Size
@@ -126,7 +158,7 @@ func (a *announcer) tellFile(p *announced, i core.Item, event func(string, objec
 
 // tellProgress tells how far a file is on its way.
 func (a *announcer) tellProgress(p *announced, c core.FileProgress) {
-	state := p.files[c.Item]
+	state := p.files[c.Item].State
 	if state != core.FileUploading && state != core.FileDownloading {
 		return
 	}

@@ -63,6 +63,12 @@ func TestFiles(t *testing.T) {
 	if got, err := os.ReadFile(to); err != nil || !bytes.Equal(got, content) || done["done"] != float64(len(content)) {
 		t.Errorf("received %d bytes, %v; the event is %v", len(got), err, done)
 	}
+	// Where something is, and where no folder is, nothing is put.
+	for code, path := range map[string]string{"exists": to, "not_found": filepath.Join(t.TempDir(), "none", "received.pdf")} {
+		if answer := b.try(object{"cmd": "receive", "file": file["id"], "to": path}); answer["ok"] != false || answer["code"] != code {
+			t.Errorf("receiving to %s: %v", path, answer)
+		}
+	}
 	again := filepath.Join(t.TempDir(), "again.pdf")
 	b.do(object{"cmd": "receive", "file": file["id"], "to": again})
 	if got, err := os.ReadFile(again); err != nil || !bytes.Equal(got, content) {
@@ -87,10 +93,11 @@ func TestFiles(t *testing.T) {
 		"no_file":       {"cmd": "receive", "file": a.do(object{"cmd": "send", "contact": ca, "text": "hi"})["message"]},
 		"no_message":    {"cmd": "cancel", "file": 9999},
 		"bad_command":   {"cmd": "receive", "file": "name"},
-		"":              {"cmd": "send", "contact": ca, "file": "/nonexistent"},
+		"not_found":     {"cmd": "send", "contact": ca, "file": "/nonexistent"},
+		"not_regular":   {"cmd": "send", "contact": ca, "file": t.TempDir()},
 		"not_connected": {"cmd": "send", "contact": a.do(object{"cmd": "invite"})["contact"], "file": path},
 	} {
-		if answer := a.try(bad); answer["ok"] != false || name != "" && answer["code"] != name {
+		if answer := a.try(bad); answer["ok"] != false || answer["code"] != name {
 			t.Errorf("%v: %v, want %s", bad, answer, name)
 		}
 	}

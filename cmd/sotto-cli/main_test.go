@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 )
 
 func TestTwoPrograms(t *testing.T) {
@@ -226,7 +229,19 @@ func TestEmbeddedRelayAndPassphrase(t *testing.T) {
 	ca, cb := connect(a, b)
 	a.do(object{"cmd": "send", "contact": ca, "text": "hello"})
 	b.event(object{"event": "message", "contact": cb, "text": "hello"})
-	address := a.do(object{"cmd": "status"})["embedded"]
+	address := fmt.Sprint(a.do(object{"cmd": "status"})["embedded"])
+	// Another program uses it by this address, and not without the password that is in it.
+	scheme, rest, _ := strings.Cut(address, "://")
+	fingerprint, secret, _ := strings.Cut(rest, ":")
+	_, host, _ := strings.Cut(secret, "@")
+	for relay, code := range map[string]any{address: nil, scheme + "://" + fingerprint + "@" + host: "refused"} {
+		c := startChild(t, "--data", t.TempDir(), "--relay", relay)
+		c.do(object{"cmd": "profile.create", "name": "Carol"})
+		if answer := c.try(object{"cmd": "invite"}); answer["code"] != code {
+			t.Errorf("inviting on %s: %v", relay, answer)
+		}
+		c.end()
+	}
 	a.end()
 
 	// What was chosen holds without the options, but the passphrase is needed.
@@ -252,7 +267,7 @@ func TestEmbeddedRelayAndPassphrase(t *testing.T) {
 func answers(t *testing.T, args []string, lines ...string) map[string]object {
 	t.Helper()
 	var out bytes.Buffer
-	if err := run(t.Context(), args, strings.NewReader(strings.Join(lines, "\n")), &out, io.Discard); err != nil {
+	if err := run(t.Context(), args, strings.NewReader(strings.Join(lines, "\n")), &out); err != nil {
 		t.Fatal(err)
 	}
 	list := make(map[string]object)
@@ -309,9 +324,69 @@ func TestErrors(t *testing.T) {
 		t.Errorf("%d answers: %v", len(got), got)
 	}
 	// A line that is no command, and one that is too long.
-	for _, line := range []string{"x", `{"id":1`, `[]`, `{"cmd":1}`, `{"cmd":"` + strings.Repeat("x", maxLine) + `"}`} {
+	for _, line := range []string{"x", `{"id":`, `[]`, `{"cmd":1}`, `{"cmd":"` + strings.Repeat("x", maxLine) + `"}`} {
 		if o := answers(t, args, line)["<nil>"]; o["ok"] != false || o["code"] != "bad_command" {
 			t.Errorf("%.20q: %v", line, o)
+		}
+	}
+}
+
+func TestParse(t *testing.T) {
+	for _, c := range []struct{ line, id, want string }{
+		{`{"id":1,"cmd":"status"}`, "1", ""},
+		{`{"id":1,"cmd":"delete","messages":[1]}`, "1", ""},
+		{`{"id":1,"cmd":"history","contact":1,"unknown":2}`, "1", ""},
+		{`null`, "", "it has no cmd"},
+		{`{"id":[1]}`, "[1]", "it has no cmd"},
+		{`7`, "", "not a JSON object"},
+		{`{"cmd":"status","id":{"a":1}} {}`, `{"a":1}`, "not JSON"},
+		{`{"id":2,"cmd":"sta`, "2", "not JSON"},
+		{`{"cmd":"sta`, "", "not JSON"},
+		{`{"id":3,"cmd":"history"}`, "3", "history needs contact"},
+		{`{"id":3,"cmd":"delete"}`, "3", "delete needs message"},
+		{`{"id":3,"cmd":"contact.verify","contact":1}`, "3", "contact.verify needs code"},
+		{`{"id":4,"cmd":"history","contact":"1"}`, "4", "contact is not a whole number"},
+		{`{"contact":1.5,"id":4,"cmd":"history"}`, "4", "contact is not a whole number"},
+		{`{"id":4,"cmd":"send","text":true}`, "4", "text is not a text"},
+		{`{"id":4,"cmd":"invite","long":"yes"}`, "4", "long is not true or false"},
+		{`{"id":4,"cmd":"delete","messages":1}`, "4", "messages is not a list"},
+		{`{"id":5,"cmd":"send","contact":1,"text":"` + "\xff" + `"}`, "5", "not UTF-8"},
+		{`{"id":6,"cmd":"send","text":"` + strings.Repeat("x", maxLine) + `"}`, "6", "has more than"},
+	} {
+		command, err := parse([]byte(c.line))
+		switch {
+		case string(command.ID) != c.id:
+			t.Errorf("%.50q: the id is %q", c.line, command.ID)
+		case c.want == "" && err != nil, c.want != "" && (!errors.Is(err, errCommand) || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%.50q: %v, want %q", c.line, err, c.want)
+		}
+	}
+}
+
+// TestHelp looks for every command and every code of an error in the help.
+func TestHelp(t *testing.T) {
+	for _, option := range []string{"--help", "-h", "help"} {
+		var out bytes.Buffer
+		if err := run(t.Context(), []string{option}, strings.NewReader(""), &out); err != nil || out.String() != help() {
+			t.Errorf("%s: %d bytes, %v", option, out.Len(), err)
+		}
+	}
+	words := strings.FieldsFunc(help(), func(r rune) bool { return r != '.' && r != '_' && !unicode.IsLetter(r) })
+	for i := range words {
+		words[i] = strings.TrimRight(words[i], ".")
+	}
+	commands := []string{"profile.create", "profile.list", "profile.use", "quit"}
+	commands = slices.AppendSeq(commands, maps.Keys(needed))
+	for _, keys := range []iter.Seq[string]{maps.Keys(relayCommands), maps.Keys(listCommands), maps.Keys(torCommands), maps.Keys(profileCommands),
+		maps.Keys(messageCommands), maps.Keys(fileCommands)} {
+		commands = slices.AppendSeq(commands, keys)
+	}
+	for _, c := range errorCodes {
+		commands = append(commands, c.code)
+	}
+	for _, word := range commands {
+		if !slices.Contains(words, word) {
+			t.Errorf("the help does not have %s", word)
 		}
 	}
 }
@@ -322,9 +397,11 @@ func TestFlags(t *testing.T) {
 		{"--data", t.TempDir(), "x"},
 		{"--data", t.TempDir(), "--relay", "x"},
 		{"--data", t.TempDir(), "--passphrase-file", filepath.Join(t.TempDir(), "none")},
+		{"--data", t.TempDir(), "--passphrase-file", os.DevNull},
+		{"--data", t.TempDir(), "--relay", "embedded", "--relay", "embedded"},
 		{"--x"},
 	} {
-		if err := run(t.Context(), args, strings.NewReader(""), io.Discard, io.Discard); err == nil {
+		if err := run(t.Context(), args, strings.NewReader(""), io.Discard); err == nil {
 			t.Errorf("%q was accepted", args)
 		}
 	}
@@ -339,7 +416,7 @@ func TestOutputGone(t *testing.T) {
 	in, feed := io.Pipe()
 	defer feed.Close()
 	go io.WriteString(feed, `{"cmd":"profile.create","name":"Alice"}`+"\n")
-	err := run(t.Context(), []string{"--data", t.TempDir()}, in, failingWriter{}, io.Discard)
+	err := run(t.Context(), []string{"--data", t.TempDir()}, in, failingWriter{})
 	if !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("ended with: %v", err)
 	}
@@ -350,7 +427,7 @@ func TestInterrupted(t *testing.T) {
 	defer feed.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := run(ctx, []string{"--data", t.TempDir()}, in, io.Discard, io.Discard); err != nil && !errors.Is(err, context.Canceled) {
+	if err := run(ctx, []string{"--data", t.TempDir()}, in, io.Discard); err != nil && !errors.Is(err, context.Canceled) {
 		t.Errorf("ended with: %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -81,7 +82,7 @@ var messageCommands = map[string]func(*session, context.Context, *core.Profile, 
 	},
 	"disappearing": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
 		if c.Seconds < 0 || int64(c.Seconds) > maxSeconds {
-			return nil, core.ErrPreference
+			return nil, fmt.Errorf("%w: seconds is a time from 0 to %d", errCommand, maxSeconds)
 		}
 		return nil, p.SetDisappearing(ctx, c.Contact, time.Duration(c.Seconds)*time.Second)
 	},

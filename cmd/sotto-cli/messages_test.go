@@ -140,7 +140,7 @@ func TestMessages(t *testing.T) {
 		{object{"cmd": "react", "message": note, "emoji": "x", "on": true}, "emoji"},
 		{object{"cmd": "live", "message": note, "text": "x"}, "not_live"},
 		{object{"cmd": "preferences.set", "feature": "x"}, "preference"},
-		{object{"cmd": "disappearing", "contact": ca, "seconds": -1}, "preference"},
+		{object{"cmd": "disappearing", "contact": ca, "seconds": -1}, "bad_command"},
 		{object{"cmd": "description", "text": "a\nb"}, "description"},
 	} {
 		if got := a.try(c.cmd); got["ok"] != false || got["code"] != c.code {

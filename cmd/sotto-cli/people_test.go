@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -167,10 +169,43 @@ func TestBadVersions(t *testing.T) {
 	for _, option := range [][2]string{
 		{"--smp-versions", "5-18"}, {"--smp-versions", "6-19"}, {"--agent-versions", "1-7"}, {"--ratchet-versions", "x"}, {"--client-versions", "4-1"}, {"--pq", "maybe"},
 	} {
-		if err := run(t.Context(), []string{"--data", t.TempDir(), option[0], option[1]}, strings.NewReader(""), io.Discard, io.Discard); err == nil {
+		if err := run(t.Context(), []string{"--data", t.TempDir(), option[0], option[1]}, strings.NewReader(""), io.Discard); err == nil {
 			t.Errorf("%q was accepted", option)
 		}
 	}
+}
+
+// TestElsewhere has two copies of a folder run: each tells when the other one receives.
+func TestElsewhere(t *testing.T) {
+	relay := startRelay(t)
+	dir, copied := t.TempDir(), filepath.Join(t.TempDir(), "copy")
+	a := startChild(t, "--data", dir, "--relay", relay.address)
+	b := startChild(t, "--data", t.TempDir(), "--relay", relay.address)
+	a.do(object{"cmd": "profile.create", "name": "Alice"})
+	b.do(object{"cmd": "profile.create", "name": "Bob"})
+	contact := a.do(object{"cmd": "invite"})
+	atBob := b.do(object{"cmd": "connect", "link": contact["link"]})["contact"]
+	a.event(object{"event": "connected"})
+	b.event(object{"event": "connected"})
+	// What the first one sends, a receipt too, moves the encryption on to where the copy can't follow.
+	a.do(object{"cmd": "contact.receipts", "contact": contact["invitation"], "on": false})
+	a.end()
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	a.start()
+	b.do(object{"cmd": "send", "contact": atBob, "text": "to the first"}) // which has subscribed when that arrives
+	a.event(object{"event": "message", "text": "to the first"})
+	other := startChild(t, "--data", copied, "--relay", relay.address)
+	a.event(object{"event": "elsewhere", "contact": contact["invitation"], "elsewhere": true})
+	b.do(object{"cmd": "send", "contact": atBob, "text": "to the copy"})
+	other.event(object{"event": "message", "text": "to the copy"})
+	a.do(object{"cmd": "receive.here", "contact": contact["invitation"]})
+	other.event(object{"event": "elsewhere", "contact": contact["invitation"], "elsewhere": true})
+	a.event(object{"event": "elsewhere", "contact": contact["invitation"], "elsewhere": false})
+	a.end()
+	other.end()
+	b.end()
 }
 
 func TestMending(t *testing.T) {
@@ -189,6 +224,11 @@ func TestMending(t *testing.T) {
 		t.Errorf("a choice that there is not: %v", n)
 	}
 	ca := a.do(object{"cmd": "invite"})
+	for _, command := range []string{"rotate", "resync"} {
+		if answer := a.try(object{"cmd": command, "contact": ca["invitation"]}); answer["code"] != "not_connected" {
+			t.Errorf("%s before the connection: %v", command, answer)
+		}
+	}
 	cb := b.do(object{"cmd": "connect", "link": ca["link"]})["contact"]
 	a.event(object{"event": "connected"})
 	b.event(object{"event": "connected"})

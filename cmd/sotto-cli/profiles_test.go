@@ -51,6 +51,7 @@ func TestProfileCommands(t *testing.T) {
 	a.do(object{"cmd": "lock"})
 	a.event(object{"event": "lock", "locked": true})
 	fails(object{"cmd": "hidden.open", "passphrase": "moon"}, "app_locked")
+	fails(object{"cmd": "contacts"}, "app_locked")
 	fails(object{"cmd": "unlock", "passphrase": "gate"}, "wrong_passphrase")
 	a.do(object{"cmd": "unlock", "passphrase": "door"})
 	a.event(object{"event": "lock", "locked": false})

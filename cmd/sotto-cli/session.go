@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core"
-	"github.com/sotto-chat/sotto/core/smp"
 )
 
 const (
@@ -22,51 +21,6 @@ const (
 	eventBuffer  = 1024
 	defaultLimit = 50 // of history
 )
-
-// command is a line of input. Which fields count depends on Cmd.
-type command struct {
-	ID         json.RawMessage `json:"id"`
-	Cmd        string          `json:"cmd"`
-	Name       string          `json:"name"`
-	Profile    string          `json:"profile"`
-	Passphrase string          `json:"passphrase"`
-	Old        string          `json:"old"`
-	Hidden     bool            `json:"hidden"`
-	Seconds    int             `json:"seconds"`
-	Relays     []string        `json:"relays"`
-	Link       string          `json:"link"`
-	Contact    int64           `json:"contact"`
-	Message    int64           `json:"message"`
-	Messages   []int64         `json:"messages"`
-	Everyone   bool            `json:"everyone"`
-	Emoji      string          `json:"emoji"`
-	Done       bool            `json:"done"`
-	Feature    core.Feature    `json:"feature"`
-	Allow      core.Allow      `json:"allow"`
-	TTL        int             `json:"ttl"`
-	File       json.RawMessage `json:"file"` // a path, or the number of a file
-	Caption    string          `json:"caption"`
-	To         string          `json:"to"`
-	Ask        bool            `json:"ask"`
-	Size       *int64          `json:"size"`
-	Text       string          `json:"text"`
-	Reply      int64           `json:"reply"`
-	Live       bool            `json:"live"`
-	Limit      int             `json:"limit"`
-	Before     int64           `json:"before"`
-	Request    int64           `json:"request"`
-	Code       string          `json:"code"`
-	Greeting   string          `json:"greeting"`
-	Auto       bool            `json:"auto"`
-	On         bool            `json:"on"`
-	Incognito  bool            `json:"incognito"`
-	Long       bool            `json:"long"`
-	Routing    core.Routing    `json:"routing"`
-	Fallback   core.Fallback   `json:"fallback"`
-	Mode       core.TorMode    `json:"mode"`
-	Bridges    []string        `json:"bridges"`
-	Settings   json.RawMessage `json:"settings"`
-}
 
 // object is a line of output.
 type object map[string]any
@@ -166,7 +120,7 @@ func (s *session) unlock(ctx context.Context) {
 	}
 	if s.core.Locked() {
 		if err := s.core.Unlock(ctx, s.passphrase); err != nil {
-			s.write(object{"event": "error", "error": err.Error()})
+			s.write(errorEvent(err))
 			return
 		}
 	}
@@ -175,7 +129,9 @@ func (s *session) unlock(ctx context.Context) {
 			continue
 		}
 		if _, err := s.core.OpenProfile(ctx, p.ID, s.passphrase); err != nil && p.Current {
-			s.write(object{"event": "error", "profile": p.ID, "error": err.Error()})
+			o := errorEvent(err)
+			o["profile"] = p.ID
+			s.write(o)
 		}
 	}
 }
@@ -209,8 +165,8 @@ func (s *session) answer(id json.RawMessage, o object, err error) {
 		o = object{}
 	}
 	if err != nil {
-		o = object{"error": err.Error()}
-		if code := errorCode(err); code != "" {
+		text, code := describe(err)
+		if o = (object{"error": text}); code != "" {
 			o["code"] = code
 		}
 	}
@@ -221,18 +177,11 @@ func (s *session) answer(id json.RawMessage, o object, err error) {
 	s.write(o)
 }
 
-// errCommand tells that a line is not a command.
-var errCommand = errors.New("not a command")
-
 // execute executes a line. It returns errQuit after a quit.
 func (s *session) execute(ctx context.Context, line []byte) error {
-	var c command
-	if len(line) > maxLine {
-		s.answer(nil, nil, fmt.Errorf("%w: the line has more than %d bytes", errCommand, maxLine))
-		return nil
-	}
-	if err := json.Unmarshal(line, &c); err != nil {
-		s.answer(c.ID, nil, fmt.Errorf("%w: %w", errCommand, err))
+	c, err := parse(line)
+	if err != nil {
+		s.answer(c.ID, nil, err)
 		return nil
 	}
 	if c.Cmd == "quit" {
@@ -250,13 +199,13 @@ func (s *session) execute(ctx context.Context, line []byte) error {
 	return nil
 }
 
-// errNoProfileInUse tells that a command needs a profile.
-var errNoProfileInUse = errors.New("no profile is in use: make one with profile.create, or choose one with profile.use")
-
 // current returns the profile in use.
 func (s *session) current() (*core.Profile, error) {
 	if p := s.core.Current(); p != nil {
 		return p, nil
+	}
+	if s.core.Locked() {
+		return nil, core.ErrAppLocked
 	}
 	for _, p := range s.core.Profiles() {
 		if p.Current && p.Locked {
@@ -348,7 +297,7 @@ func (s *session) do(ctx context.Context, c command) (object, error) {
 		for _, p := range s.core.Profiles() {
 			o := object{"profile": p.ID, "name": p.Name, "current": p.Current, "locked": p.Locked, "unread": p.Unread, "hidden": p.Hidden}
 			if p.Err != nil {
-				o["error"] = p.Err.Error()
+				o["error"], _ = describe(p.Err)
 			}
 			list = append(list, o)
 		}
@@ -438,6 +387,9 @@ var profileCommands = map[string]func(*session, context.Context, *core.Profile, 
 	"resync": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
 		return nil, p.Resync(ctx, c.Contact)
 	},
+	"receive.here": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
+		return nil, p.ReceiveHere(ctx, c.Contact)
+	},
 	"network": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
 		n := p.Network()
 		if c.Routing != "" {
@@ -495,8 +447,8 @@ func (s *session) status(_ context.Context, p *core.Profile, _ command) (object,
 		list = append(list, o)
 	}
 	o := object{"profile": p.ID(), "name": p.Name(), "relays": list}
-	if server, ok := s.core.LocalRelay(); ok {
-		o["embedded"] = server.String()
+	if server, password, ok := s.core.LocalRelay(); ok {
+		o["embedded"] = server.Text(password)
 	}
 	return o, nil
 }
@@ -562,87 +514,4 @@ func contactObject(c core.Contact) object {
 		}
 	}
 	return o
-}
-
-// errorCode names an error for programs, empty if it has no name.
-func errorCode(err error) string {
-	var tooLong *core.MessageTooLongError
-	var kind *core.LinkKindError
-	var refused *smp.Error
-	var picture *core.PictureTooLargeError
-	switch {
-	case errors.As(err, &tooLong):
-		return "too_long"
-	case errors.As(err, new(*core.UnknownRelaysError)):
-		return "unknown_relays"
-	case errors.As(err, &picture):
-		return "picture_too_large"
-	case errors.As(err, &kind):
-		return "link_kind"
-	case errors.As(err, &refused):
-		return "refused"
-	}
-	for _, c := range []struct {
-		err  error
-		code string
-	}{
-		{errCommand, "bad_command"},
-		{errNoProfileInUse, "no_profile_in_use"},
-		{core.ErrNoFile, "no_file"},
-		{core.ErrNotHere, "not_here"},
-		{core.ErrFileTooLarge, "file_too_large"},
-		{core.ErrFileState, "file_state"},
-		{core.ErrDiskFull, "disk_full"},
-		{core.ErrNoFileRelay, "no_file_relay"},
-		{core.ErrNetwork, "network"},
-		{core.ErrTorMode, "tor_mode"},
-		{core.ErrTorOnly, "tor_only"},
-		{core.ErrTorBridge, "tor_bridge"},
-		{core.ErrTorUpstream, "tor_upstream"},
-		{core.ErrTorExisting, "tor_existing"},
-		{core.ErrTorControl, "tor_control"},
-		{core.ErrTorNotReady, "tor_not_ready"},
-		{core.ErrName, "name"},
-		{core.ErrNoProfile, "no_profile"},
-		{core.ErrLocked, "locked"},
-		{core.ErrAppLocked, "app_locked"},
-		{core.ErrNoPassphrase, "no_passphrase"},
-		{core.ErrPassphraseUsed, "passphrase_used"},
-		{core.ErrWrongPassphrase, "wrong_passphrase"},
-		{core.ErrNotLink, "not_link"},
-		{core.ErrDamagedLink, "damaged_link"},
-		{core.ErrNewerLink, "newer_link"},
-		{core.ErrOwnLink, "own_link"},
-		{core.ErrLinkUsed, "used_link"},
-		{core.ErrLinkDeleted, "deleted_link"},
-		{core.ErrLinkRelay, "unknown_relay"},
-		{core.ErrBusinessLink, "business_link"},
-		{core.ErrNoAddress, "no_address"},
-		{core.ErrAddressExists, "address_exists"},
-		{core.ErrNoRequest, "no_request"},
-		{core.ErrNoContact, "no_contact"},
-		{core.ErrNoItem, "no_message"},
-		{core.ErrNotConnected, "not_connected"},
-		{core.ErrNotFailed, "not_failed"},
-		{core.ErrEmptyMessage, "empty"},
-		{core.ErrNotEditable, "not_editable"},
-		{core.ErrTooOld, "too_old"},
-		{core.ErrNotForwardable, "not_forwardable"},
-		{core.ErrNotLive, "not_live"},
-		{core.ErrNotOwn, "not_own"},
-		{core.ErrEmoji, "emoji"},
-		{core.ErrTooManyReactions, "too_many_reactions"},
-		{core.ErrNotAllowed, "not_allowed"},
-		{core.ErrPreference, "preference"},
-		{core.ErrDescription, "description"},
-		{core.ErrRelayAddress, "relay_address"},
-		{core.ErrRelayPort, "relay_port"},
-		{core.ErrNoRelays, "no_relays"},
-		{context.DeadlineExceeded, "timeout"},
-	} {
-		if errors.Is(err, c.err) {
-			return c.code
-		}
-	}
-	return ""
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,7 +14,10 @@ var torCommands = map[string]func(context.Context, *core.Core, command) (object,
 	"tor": func(_ context.Context, c *core.Core, cmd command) (object, error) {
 		s := c.Tor()
 		s.Mode = cmd.Mode
-		return nil, c.SetTor(s)
+		if err := c.SetTor(s); err != nil {
+			return nil, err
+		}
+		return torObject(c.TorStatus()), nil
 	},
 	"tor.profile": func(ctx context.Context, c *core.Core, cmd command) (object, error) {
 		p := c.Current()
@@ -42,7 +46,9 @@ var torCommands = map[string]func(context.Context, *core.Core, command) (object,
 	"tor.settings": func(_ context.Context, c *core.Core, cmd command) (object, error) {
 		s := c.Tor()
 		if cmd.Settings != nil {
-			if err := json.Unmarshal(cmd.Settings, &s); err != nil {
+			d := json.NewDecoder(bytes.NewReader(cmd.Settings))
+			d.DisallowUnknownFields()
+			if err := d.Decode(&s); err != nil {
 				return nil, fmt.Errorf("%w: settings: %w", errCommand, err)
 			}
 			if err := c.SetTor(s); err != nil {
@@ -81,6 +87,9 @@ func torObject(s core.TorStatus) object {
 	o := object{"mode": s.Mode, "state": s.State, "percent": s.Percent, "phase": s.Phase}
 	if s.Problem != nil {
 		o["problem"], o["error"] = s.Problem.Kind, s.Problem.Error()
+		if s.Problem.Kind == core.TorProblemMissing {
+			o["error"] = "the program tor was not found: install it, or say with --tor-binary where it is"
+		}
 	}
 	if s.Onion != "" {
 		o["onion"], o["reachable"] = s.Onion, s.Reachable

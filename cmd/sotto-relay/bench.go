@@ -41,11 +41,11 @@ type load struct {
 	out         io.Writer
 }
 
-func bench(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func bench(ctx context.Context, args []string, stdout io.Writer) error {
 	var address string
 	var seconds int
 	l := load{out: stdout}
-	f := newFlags("bench", stderr)
+	f := newFlags("bench")
 	f.StringVar(&address, "relay", "", "")
 	f.IntVar(&l.connections, "connections", 16, "")
 	f.IntVar(&seconds, "seconds", 8, "")

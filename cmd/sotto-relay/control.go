@@ -179,9 +179,9 @@ func describe(s relay.QueueStatus) string {
 }
 
 // control sends the operator's command to the running relay and prints its answer.
-func control(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func control(ctx context.Context, args []string, stdout io.Writer) error {
 	var dir, reason, notice string
-	f := newFlags("control", stderr)
+	f := newFlags("control")
 	f.StringVar(&dir, "data", "", "")
 	f.StringVar(&reason, "reason", "", "")
 	f.StringVar(&notice, "notice", "", "")
@@ -229,8 +229,8 @@ func parseMixed(f *flag.FlagSet, args []string) (words []string, err error) {
 	}
 	args = slices.DeleteFunc(slices.Clone(args), isID)
 	for {
-		if f.Parse(args) != nil {
-			return nil, errUsage
+		if err := parseWords(f, args); err != nil {
+			return nil, err
 		}
 		if f.NArg() == 0 {
 			return append(words, ids...), nil

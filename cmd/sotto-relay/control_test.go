@@ -122,7 +122,7 @@ func TestHyphen(t *testing.T) {
 			b := make([]byte, size)
 			b[0], b[1] = first, 0xef
 			id := wire.EncodeBase64(b)
-			f := newFlags("control", io.Discard)
+			f := newFlags("control")
 			dir := f.String("data", "", "")
 			reason := f.String("reason", "", "")
 			words, err := parseMixed(f, []string{"--data", "x", "block", id, "--reason=spam"})

@@ -121,7 +121,7 @@ Usage:
 // defaultPort is the port of relays whose address has none (encoding.md §6).
 const defaultPort = "5223"
 
-// errUsage tells that the command line is wrong; what is wrong was already said.
+// errUsage tells that the command line is wrong.
 var errUsage = errors.New("run sotto-relay help for the usage")
 
 func main() {
@@ -138,22 +138,27 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	defer func() {
+		if errors.Is(err, flag.ErrHelp) {
+			_, err = io.WriteString(stdout, usage)
+		}
+	}()
 	command := "help"
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
 	}
 	switch command {
 	case "init":
-		return initialize(args, stdout, stderr)
+		return initialize(args, stdout)
 	case "start":
 		return start(ctx, args, stdout, stderr)
 	case "address":
-		return printAddress(args, stdout, stderr)
+		return printAddress(args, stdout)
 	case "control":
-		return control(ctx, args, stdout, stderr)
+		return control(ctx, args, stdout)
 	case "bench":
-		return bench(ctx, args, stdout, stderr)
+		return bench(ctx, args, stdout)
 	case "help", "-h", "-help", "--help":
 		_, err := io.WriteString(stdout, usage)
 		return err
@@ -167,17 +172,27 @@ type hosts []string
 func (h *hosts) String() string     { return fmt.Sprint(*h) }
 func (h *hosts) Set(v string) error { *h = append(*h, v); return nil }
 
-func newFlags(name string, stderr io.Writer) *flag.FlagSet {
+// newFlags makes a set of flags that says what is wrong in its error alone.
+func newFlags(name string) *flag.FlagSet {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
-	f.SetOutput(stderr)
+	f.SetOutput(io.Discard)
 	f.Usage = func() {}
 	return f
 }
 
+// parseWords reads flags. The error is flag.ErrHelp or wraps errUsage.
+func parseWords(f *flag.FlagSet, args []string) error {
+	err := f.Parse(args)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		return fmt.Errorf("%w: %w", err, errUsage)
+	}
+	return err
+}
+
 // parseFlags reads flags that nothing may follow.
 func parseFlags(f *flag.FlagSet, args []string) error {
-	if f.Parse(args) != nil {
-		return errUsage
+	if err := parseWords(f, args); err != nil {
+		return err
 	}
 	if f.NArg() > 0 {
 		return fmt.Errorf("%q is not expected here: %w", f.Arg(0), errUsage)
@@ -186,8 +201,8 @@ func parseFlags(f *flag.FlagSet, args []string) error {
 }
 
 // parse reads the flags of a command that has --data.
-func parse(name string, args []string, stderr io.Writer, add func(*flag.FlagSet)) (dir string, err error) {
-	f := newFlags(name, stderr)
+func parse(name string, args []string, add func(*flag.FlagSet)) (dir string, err error) {
+	f := newFlags(name)
 	f.StringVar(&dir, "data", "", "")
 	add(f)
 	if err := parseFlags(f, args); err != nil {
@@ -199,9 +214,9 @@ func parse(name string, args []string, stderr io.Writer, add func(*flag.FlagSet)
 	return dir, nil
 }
 
-func initialize(args []string, stdout, stderr io.Writer) error {
+func initialize(args []string, stdout io.Writer) error {
 	var s relay.Settings
-	dir, err := parse("init", args, stderr, func(f *flag.FlagSet) {
+	dir, err := parse("init", args, func(f *flag.FlagSet) {
 		f.Var((*hosts)(&s.Hosts), "host", "")
 		f.StringVar(&s.Port, "port", "", "")
 		f.StringVar(&s.FilesPort, "files-port", "", "")
@@ -217,10 +232,10 @@ func initialize(args []string, stdout, stderr io.Writer) error {
 	return show(stdout, s.Password, address, filesAddress(address, s.FilesPort))
 }
 
-func printAddress(args []string, stdout, stderr io.Writer) error {
+func printAddress(args []string, stdout io.Writer) error {
 	var names hosts
 	var ofFiles bool
-	dir, err := parse("address", args, stderr, func(f *flag.FlagSet) {
+	dir, err := parse("address", args, func(f *flag.FlagSet) {
 		f.Var(&names, "host", "")
 		f.BoolVar(&ofFiles, "files", false, "")
 	})
@@ -265,10 +280,10 @@ type startOptions struct {
 	onion                 onionOptions
 }
 
-func parseStart(args []string, stderr io.Writer) (dir string, o startOptions, err error) {
+func parseStart(args []string) (dir string, o startOptions, err error) {
 	var messageDays, queueDays int
 	c := &o.config
-	dir, err = parse("start", args, stderr, func(f *flag.FlagSet) {
+	dir, err = parse("start", args, func(f *flag.FlagSet) {
 		f.StringVar(&o.listen, "listen", "", "")
 		f.IntVar(&messageDays, "message-days", 0, "")
 		f.IntVar(&queueDays, "queue-days", 0, "")
@@ -308,7 +323,7 @@ func parseStart(args []string, stderr io.Writer) (dir string, o startOptions, er
 const gcPercent = 50
 
 func start(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
-	dir, o, err := parseStart(args, stderr)
+	dir, o, err := parseStart(args)
 	if err != nil {
 		return err
 	}
@@ -339,7 +354,7 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	}
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
-		return fmt.Errorf("listening: %w", err)
+		return fmt.Errorf("listening for messages (--listen chooses another address and port): %w", err)
 	}
 	defer l.Close()
 	addresses := []wire.Server{shown(address, l, defaultPort)}

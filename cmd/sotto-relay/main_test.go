@@ -91,11 +91,13 @@ func TestStart(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	if out, err := runLine(t); err != nil || !strings.Contains(out, "Usage") {
-		t.Errorf("no usage: %v", err)
+	for _, args := range []string{"", "help", "init --help", "start -h", "control --help", "bench --help"} {
+		if out, err := runLine(t, strings.Fields(args)...); err != nil || out != strings.TrimSpace(usage) {
+			t.Errorf("%q: no usage, %v", args, err)
+		}
 	}
 	for _, args := range []string{
-		"stop", "init", "start", "address", "init --data x y", "init --nothing", "init --help", "start --data x --queue-days -1",
+		"stop", "init", "start", "address", "init --data x y", "init --nothing", "control --nothing", "start --data x --queue-days -1",
 	} {
 		if _, err := runLine(t, strings.Fields(args)...); !errors.Is(err, errUsage) {
 			t.Errorf("%s: error %v", args, err)

@@ -169,7 +169,7 @@ func (a *Agent) request(ctx context.Context, link Link, info []byte, created fun
 		return 0, err
 	}
 	sq.Mode = byte(smp.ModeContact)
-	c := &store.Connection{State: string(StateJoining), Role: roleInitiator, AgentVersion: a.cfg.Versions.Agent.Max, PQ: a.cfg.PQ,
+	c := &store.Connection{State: string(StateJoining), Role: roleInitiator, AgentVersion: version, PQ: a.cfg.PQ,
 		Private: keys, Info: info, Created: a.cfg.Now()}
 	err = a.commit(ctx, func(tx *store.Tx) error {
 		if err := tx.InsertConnection(c); err != nil {

@@ -140,6 +140,9 @@ type Handler interface {
 	// Moved is called when a queue is on another relay: mine tells whether it is the one that we
 	// receive from or the one that we send to.
 	Moved(tx *store.Tx, connection int64, mine bool) error
+	// Elsewhere is called when another program, which has the same data, receives the messages of a connection from now
+	// on, and when this one does again.
+	Elsewhere(tx *store.Tx, connection int64, elsewhere bool) error
 	// Sent is called when the relay has a message, Delivered when its receipt came, and
 	// NotSent when it is given up. The reference is that of Send.
 	Sent(tx *store.Tx, connection, reference int64) error
@@ -196,8 +199,9 @@ func (v Versions) withDefaults() Versions {
 type Config struct {
 	DB      *store.DB
 	Handler Handler
-	// Choose returns the relay for a new queue of a connection that has queues on the used ones.
-	Choose func(used []wire.Server) (Relay, error)
+	// Choose returns the relay for a new queue of a connection that has queues on the used ones. Those tried
+	// could not make it just now; one of them is returned only if there is no other.
+	Choose func(used, tried []wire.Server) (Relay, error)
 	// Network is how relays are reached; its sessions belong to this agent only.
 	Network smp.Config
 	// Presets are the relays that short links may name by their host alone.
@@ -242,6 +246,9 @@ type Agent struct {
 	senders  map[int64]*sender // by send queue
 	joins    map[int64]bool    // connections with a join under way
 	draining map[int64]bool    // receive queues that are waited for to be empty
+	again    chan struct{}     // closed, and made anew, by Retry
+	// The queues that another program receives from.
+	elsewhere map[queueName]bool
 }
 
 // New returns an agent, which does nothing before Start.
@@ -253,7 +260,8 @@ func New(cfg Config) *Agent {
 	if cfg.RetryQuota == (Retry{}) {
 		cfg.RetryQuota = retryQuota
 	}
-	a := &Agent{cfg: cfg, sessions: map[string]*relaySession{}, senders: map[int64]*sender{}, joins: map[int64]bool{}, draining: map[int64]bool{}}
+	a := &Agent{cfg: cfg, sessions: map[string]*relaySession{}, senders: map[int64]*sender{}, joins: map[int64]bool{}, draining: map[int64]bool{},
+		again: make(chan struct{}), elsewhere: map[queueName]bool{}}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	return a
 }

@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"context"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -14,13 +16,47 @@ func TestMain(m *testing.M) {
 		crashMain()
 		return
 	}
-	goleak.VerifyTestMain(m)
+	dir, err := os.MkdirTemp("", "agent")
+	if err == nil {
+		err = makeEmptyStore(filepath.Join(dir, "db"))
+	}
+	if err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(dir)
+		os.Exit(code)
+	}))
+}
+
+// emptyStore is the folder of a store with nothing in it: copying that is much faster than making the tables again for each test. In
+// a program that a test of crashes starts there is none.
+var emptyStore string
+
+func makeEmptyStore(dir string) error {
+	db, err := store.Create(context.Background(), dir, store.Options{})
+	if err != nil {
+		return err
+	}
+	emptyStore = dir
+	return db.Close()
+}
+
+// createStore makes a store in dir.
+func createStore(ctx context.Context, dir string) (*store.DB, error) {
+	if emptyStore == "" {
+		return store.Create(ctx, dir, store.Options{})
+	}
+	if err := os.CopyFS(dir, os.DirFS(emptyStore)); err != nil {
+		return nil, err
+	}
+	return store.Open(ctx, dir, store.Options{})
 }
 
 // openStore makes a store in a folder of the test.
 func openStore(t testing.TB) *store.DB {
 	t.Helper()
-	db, err := store.Create(t.Context(), t.TempDir(), store.Options{})
+	db, err := createStore(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,9 +67,26 @@ func BenchmarkConnections(b *testing.B) {
 
 // subscriptions counts the subscriptions that relays confirm.
 type subscriptions struct {
-	n     atomic.Int64
 	mu    sync.Mutex
+	want  int
+	all   chan struct{} // closed when there are that many
 	conns []smp.Conn
+}
+
+// expect returns a channel that is closed when a number of subscriptions is confirmed, from now on.
+func (s *subscriptions) expect(n int) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.want, s.all = n, make(chan struct{})
+	return s.all
+}
+
+func (s *subscriptions) confirmed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.want--; s.want == 0 {
+		close(s.all)
+	}
 }
 
 type countingConn struct {
@@ -94,7 +110,7 @@ func (c countingConn) ReadBlock() ([]byte, error) {
 	if list, err := smp.SplitBlock(nil, content); err == nil {
 		for _, t := range list {
 			if bytes.Contains(t, []byte("SOK")) {
-				c.s.n.Add(1)
+				c.s.confirmed()
 			}
 		}
 	}
@@ -132,31 +148,26 @@ func BenchmarkSubscribe(b *testing.B) {
 	for range 3 {
 		makeQueues(b, n, newRelayWith(b, relay.Config{NewQueuesPerMinute: -1}).server, *benchQueues/3)
 	}
-	want := int64(*benchQueues / 3 * 3)
-	all := func() time.Duration {
-		start := time.Now()
-		for subs.n.Load() < want {
-			time.Sleep(time.Millisecond)
-		}
-		return time.Since(start)
-	}
+	want := *benchQueues / 3 * 3
 	n.stop()
 	before := heap()
 	var started, lost time.Duration
 	var memory float64
 	for b.Loop() {
-		subs.n.Store(0)
+		all := subs.expect(want)
 		start := time.Now()
 		if err := n.start(false); err != nil {
 			b.Fatal(err)
 		}
-		all()
+		<-all
 		started += time.Since(start)
 		memory = float64(int64(heap())-int64(before)) / float64(want)
-		subs.n.Store(0)
+		all = subs.expect(want)
+		start = time.Now()
 		subs.cut()
 		n.Retry()
-		lost += all()
+		<-all
+		lost += time.Since(start)
 		n.stop()
 	}
 	if err := n.start(false); err != nil {

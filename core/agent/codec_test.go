@@ -2,25 +2,16 @@ package agent
 
 import (
 	"bytes"
-	"compress/gzip"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"io"
-	"os"
 	"strings"
 	"testing"
 
+	"github.com/sotto-chat/sotto/core/internal/reference"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
-type hexBytes []byte
-
-func (h *hexBytes) UnmarshalText(t []byte) (err error) {
-	*h, err = hex.DecodeString(string(t))
-	return err
-}
+type hexBytes = reference.Hex
 
 type codecVectors struct {
 	Full []struct {
@@ -51,28 +42,8 @@ type codecVectors struct {
 	}
 }
 
-func readGzip(t testing.TB, file string, v any) {
-	t.Helper()
-	f, err := os.Open("testdata/" + file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, v); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func vectors(t testing.TB) (v codecVectors) {
-	readGzip(t, "codec.json.gz", &v)
+	reference.Read(t, "codec.json.gz", &v)
 	return v
 }
 

@@ -117,7 +117,7 @@ type party struct {
 
 func newParty(t testing.TB, name string, relay wire.Server) *party {
 	p := &party{t: t, name: name, dir: t.TempDir(), relay: relay, changed: make(chan struct{}), sent: map[int64]bool{}, receipts: map[int64]bool{}}
-	db, err := store.Create(t.Context(), filepath.Join(p.dir, "db"), store.Options{})
+	db, err := createStore(t.Context(), filepath.Join(p.dir, "db"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func (p *party) run(db *store.DB) {
 		Known:       func(s wire.Server) bool { return s.SameAs(p.relay) },
 		ChooseProxy: func(wire.Server) (Relay, error) { return Relay{Server: p.relay}, nil },
 		RetrySend:   Retry{10 * time.Millisecond, time.Second, time.Second},
-		Choose:      func([]wire.Server) (Relay, error) { return Relay{Server: p.relay}, nil }})
+		Choose:      func(_, _ []wire.Server) (Relay, error) { return Relay{Server: p.relay}, nil }})
 	if err := p.Start(context.Background()); err != nil {
 		p.t.Fatal(err)
 	}
@@ -224,6 +224,7 @@ func (p *party) Unreadable(tx *store.Tx, connection int64, at time.Time, reason 
 func (p *party) Sync(tx *store.Tx, connection int64, _, state SyncState) error {
 	return p.note(tx, func() { p.sync = append(p.sync, state) })
 }
+func (p *party) Elsewhere(tx *store.Tx, connection int64, elsewhere bool) error { return nil }
 func (p *party) Moved(tx *store.Tx, connection int64, mine bool) error {
 	return p.note(tx, func() { p.moved = append(p.moved, mine) })
 }

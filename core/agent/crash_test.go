@@ -37,10 +37,10 @@ type crashRun struct {
 const crashExit = 42
 
 // chooseOther chooses a relay that is not used yet.
-func chooseOther(relays []wire.Server) func(used []wire.Server) (Relay, error) {
-	return func(used []wire.Server) (Relay, error) {
+func chooseOther(relays []wire.Server) func(used, tried []wire.Server) (Relay, error) {
+	return func(used, tried []wire.Server) (Relay, error) {
 		for _, r := range relays {
-			if !slices.ContainsFunc(used, r.SameAs) {
+			if !slices.ContainsFunc(slices.Concat(used, tried), r.SameAs) {
 				return Relay{Server: r}, nil
 			}
 		}

@@ -22,6 +22,13 @@ func (a *Agent) Delete(tx *store.Tx, connection int64) error {
 			return err
 		}
 	}
+	sending, err := tx.SendQueuesOf(connection)
+	if err != nil {
+		return err
+	}
+	for _, q := range sending {
+		tx.AfterCommit(func() { a.sendsNoMore(q) })
+	}
 	return tx.DeleteConnection(connection)
 }
 
@@ -41,7 +48,7 @@ func (a *Agent) startDeletion(d *store.Deletion) {
 		began, wait := a.cfg.Now(), a.cfg.RetrySend.First
 		for {
 			err := a.deleteQueue(a.ctx, d)
-			if err == nil || a.ctx.Err() != nil || !a.pause(wait) {
+			if err == nil || a.ctx.Err() != nil || !a.pauseOrRetry(wait) {
 				return // what is left is deleted after the next start
 			}
 			wait = a.cfg.RetrySend.next(wait, a.cfg.Now().Sub(began))

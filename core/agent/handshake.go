@@ -1,12 +1,10 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
@@ -75,7 +73,7 @@ func (a *Agent) storeMade(ctx context.Context, c *store.Connection, q *madeQueue
 	if err != nil {
 		return 0, fmt.Errorf("storing a new %s: %w", c.State, err)
 	}
-	return c.ID, a.subscribe(&q.row)
+	return c.ID, a.subscribeMade(&q.row)
 }
 
 // Join opens a one-time link, or sends a request to an address: it stores the connection, calls
@@ -138,142 +136,6 @@ func (a *Agent) Join(ctx context.Context, link Link, info []byte, created func(t
 	return c.ID, nil
 }
 
-// madeQueue is a queue that the relay has made and the store does not have yet.
-type madeQueue struct {
-	row     store.ReceiveQueue
-	address QueueAddress
-	links   Invitation // if a link was asked for
-}
-
-// newQueue makes a queue on a relay that is not one of the used ones if possible. link, if it is not
-// nil, tells what the link to the queue says; the relay gets that, and data, for a short link.
-func (a *Agent) newQueue(ctx context.Context, used []wire.Server, mode smp.QueueMode, link func(QueueAddress) Link, data []byte) (*madeQueue, error) {
-	relay, err := a.cfg.Choose(used)
-	if err != nil {
-		return nil, err
-	}
-	// The session goes on using the key for the queue's subscription.
-	key, err := crypt.NewEd25519(a.cfg.Rand)
-	if err != nil {
-		return nil, err
-	}
-	dh, err := crypt.NewX25519(a.cfg.Rand)
-	if err != nil {
-		return nil, err
-	}
-	defer dh.Wipe()
-	e2e, err := crypt.NewX25519(a.cfg.Rand)
-	if err != nil {
-		return nil, err
-	}
-	defer e2e.Wipe()
-	q := &madeQueue{address: QueueAddress{Server: relay.Server, DH: e2e.Public(), Mode: mode}}
-	cmd := smp.New{RcvAuth: key.Public(), RcvDH: dh.Public(), Password: relay.Password, Subscribe: true, Mode: mode}
-	r := smp.Request{Key: &key}
-	if link != nil {
-		if r.CorrID, err = a.prepareLink(q, &cmd, mode, link, data); err != nil {
-			return nil, err
-		}
-	}
-	r.Command = cmd
-	answer, err := a.do(ctx, relay.Server, r)
-	if err != nil {
-		return nil, err
-	}
-	ids, ok := answer.(smp.IDs)
-	if !ok {
-		return nil, errUnexpected
-	}
-	secret, err := dh.DH(ids.ServerDH)
-	if err != nil {
-		return nil, err
-	}
-	defer secret.Wipe()
-	q.address.SenderID, q.address.Mode = ids.SndID, ids.Mode
-	q.row.Server, q.row.RecipientID, q.row.SenderID = relay.Server.String(), []byte(ids.RcvID), []byte(ids.SndID)
-	q.row.Mode, q.row.ClientVersion, q.row.State = byte(ids.Mode), a.cfg.Versions.Client.Max, queueNew
-	q.row.Key, q.row.DHSecret, q.row.E2EKey = bytes.Clone(key[:]), bytes.Clone(secret[:]), bytes.Clone(e2e[:])
-	if link != nil {
-		q.links.Full = link(q.address)
-		a.finishLink(q, cmd.Link, ids)
-	}
-	return q, nil
-}
-
-// prepareLink puts the data of a short link into a NEW and returns the correlation id from which
-// the queue's sender id follows (smp-commands.md §7).
-func (a *Agent) prepareLink(q *madeQueue, cmd *smp.New, mode smp.QueueMode, link func(QueueAddress) Link, data []byte) (corrID []byte, err error) {
-	corrID = make([]byte, smp.CorrIDSize)
-	if _, err := io.ReadFull(a.cfg.Rand, corrID); err != nil {
-		return nil, err
-	}
-	root, err := crypt.NewEd25519(a.cfg.Rand)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Wipe()
-	q.address.SenderID = smp.SenderID(corrID)
-	full := link(q.address)
-	fixed := fixedPart(root.Public(), full)
-	key := linkKey(fixed)
-	id, secret := linkSecret(full.Kind, key)
-	defer secret.Wipe()
-	user, err := userPart(full.Kind, data)
-	if err != nil {
-		return nil, err
-	}
-	cmd.Link = &smp.NewLink{LinkID: id, SenderID: q.address.SenderID}
-	if cmd.Link.Data.Fixed, err = sealLinkPart(a.cfg.Rand, &secret, &root, fixed, paddedFixed); err != nil {
-		return nil, err
-	}
-	if cmd.Link.Data.User, err = sealLinkPart(a.cfg.Rand, &secret, &root, user, paddedUser); err != nil {
-		return nil, err
-	}
-	q.row.LinkKey, q.row.LinkRoot, q.row.LinkFixed, q.row.LinkID = key, bytes.Clone(root[:]), cmd.Link.Data.Fixed, []byte(id)
-	return corrID, nil
-}
-
-// finishLink makes the short link, if the relay took the data: those below version 15 don't.
-func (a *Agent) finishLink(q *madeQueue, link *smp.NewLink, ids smp.IDs) {
-	if ids.LinkID == "" || ids.SndID != link.SenderID {
-		q.row.LinkKey, q.row.LinkRoot, q.row.LinkFixed, q.row.LinkID = nil, nil, nil, nil
-		return
-	}
-	q.row.LinkID = []byte(ids.LinkID)
-	short := &ShortLink{Kind: q.links.Full.Kind, Server: q.address.Server, Key: q.row.LinkKey}
-	if short.Kind == LinkInvitation {
-		short.ID = q.row.LinkID
-	}
-	for _, s := range a.cfg.Presets {
-		if s.KeyHash == short.Server.KeyHash && s.SameAs(short.Server) {
-			short.Preset = true
-		}
-	}
-	q.links.Short = short
-}
-
-// newSendQueue makes our keys for a queue of the other side.
-func (a *Agent) newSendQueue(version uint16, q QueueAddress) (*store.SendQueue, error) {
-	key, err := crypt.NewEd25519(a.cfg.Rand)
-	if err != nil {
-		return nil, err
-	}
-	defer key.Wipe()
-	e2e, err := crypt.NewX25519(a.cfg.Rand)
-	if err != nil {
-		return nil, err
-	}
-	defer e2e.Wipe()
-	secret, err := e2e.DH(q.DH)
-	if err != nil {
-		return nil, err
-	}
-	defer secret.Wipe()
-	public := e2e.Public()
-	return &store.SendQueue{Server: q.Server.String(), SenderID: []byte(q.SenderID), Mode: byte(q.Mode), ClientVersion: version, State: queueNew,
-		Key: append([]byte(nil), key[:]...), E2EPublic: public[:], E2ESecret: append([]byte(nil), secret[:]...)}, nil
-}
-
 // startJoin goes on with a join in the background, unless that is under way.
 func (a *Agent) startJoin(connection int64) {
 	a.mu.Lock()
@@ -299,7 +161,7 @@ func (a *Agent) startJoin(connection int64) {
 				a.fail(connection, err)
 				return
 			}
-			if !a.pause(wait) {
+			if !a.pauseOrRetry(wait) {
 				return
 			}
 			wait = a.cfg.RetrySend.next(wait, a.cfg.Now().Sub(began))
@@ -367,7 +229,7 @@ func (a *Agent) join(ctx context.Context, connection int64) error {
 	if err != nil {
 		return err
 	}
-	return a.subscribe(&q.row)
+	return a.subscribeMade(&q.row)
 }
 
 // secure gives the queue our key, if it is of the kind that senders secure (agent.md §7, step 3).
@@ -494,13 +356,24 @@ func (a *Agent) fail(connection int64, reason error) {
 }
 
 // pause waits and tells whether the agent still runs.
-func (a *Agent) pause(d time.Duration) bool {
+func (a *Agent) pause(d time.Duration) bool { return a.pauseUntil(d, nil) }
+
+// pauseOrRetry waits as pause does, and no longer than until Retry is called.
+func (a *Agent) pauseOrRetry(d time.Duration) bool {
+	a.mu.Lock()
+	again := a.again
+	a.mu.Unlock()
+	return a.pauseUntil(d, again)
+}
+
+func (a *Agent) pauseUntil(d time.Duration, enough <-chan struct{}) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
+	case <-enough:
 	case <-a.ctx.Done():
 		return false
 	}
+	return true
 }

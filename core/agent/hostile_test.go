@@ -41,7 +41,7 @@ func newVictim(t testing.TB) *victim {
 	}
 	v.db = openStore(t)
 	v.Agent = New(Config{DB: v.db, Handler: v.party, Rand: rand.Reader, Now: time.Now, PQ: true,
-		Choose: func([]wire.Server) (Relay, error) { return Relay{Server: server}, nil }})
+		Choose: func(_, _ []wire.Server) (Relay, error) { return Relay{Server: server}, nil }})
 	t.Cleanup(v.Agent.Close)
 	v.exchange = func(_ wire.Server, r smp.Request) (smp.Message, error) {
 		if c, ok := r.Command.(smp.New); ok {

@@ -131,7 +131,7 @@ func TestHostileRelay(t *testing.T) {
 				victim, friend := newNode(t, net, "victim", hostile), newNode(t, net, "friend", honest)
 				one, _ := befriend(t, victim, friend)
 				two, _ := befriend(t, victim, friend)
-				victim.choose = func([]wire.Server) (Relay, error) { return Relay{Server: honest.server}, nil }
+				victim.choose = func(_, _ []wire.Server) (Relay, error) { return Relay{Server: honest.server}, nil }
 				victim.restart()
 				three, _ := befriend(t, victim, friend)
 				s := &scene{r: hostile}

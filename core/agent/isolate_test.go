@@ -63,6 +63,7 @@ func (p *party) receiving() (list []string) {
 // TestIsolate has two connections of one agent share nothing with each other: each queue, of those to receive from and of those to
 // send to, has a session and a circuit of its own, also after a restart and on the queue that takes the place of another.
 func TestIsolate(t *testing.T) {
+	t.Parallel()
 	r := newRelay(t)
 	var seen circuits
 	alice := newParty(t, "alice", r.server)
@@ -140,6 +141,7 @@ func (a *Agent) sessionsWithQueues() (list []int) {
 
 // TestIsolateSwitched has what is connected taken apart, and put together, when the choice is made.
 func TestIsolateSwitched(t *testing.T) {
+	t.Parallel()
 	r := newRelay(t)
 	var isolate atomic.Bool
 	alice := newParty(t, "alice", r.server)
@@ -194,6 +196,7 @@ func TestIsolateSwitched(t *testing.T) {
 // TestRerouted has the way to a relay change while messages wait, and while they are on their way: nothing more goes by the old
 // connections from the moment on at which Reconnect returned.
 func TestRerouted(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		net := newMemNet()
 		r := net.add(t, "relay")
@@ -256,6 +259,7 @@ func (c *wayConn) WriteBlock(content []byte) error {
 func TestSlowNetwork(t *testing.T) {
 	for _, isolate := range []bool{false, true} {
 		t.Run(fmt.Sprint("isolate ", isolate), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { testSlowNetwork(t, isolate) })
 		})
 	}
@@ -303,7 +307,11 @@ func testSlowNetwork(t *testing.T, isolate bool) {
 	alice, bob := people[0], people[1]
 	there, back := befriend(t, alice, bob)
 	var want []string
-	for i := range 60 {
+	messages := 60
+	if testing.Short() {
+		messages = 20
+	}
+	for i := range messages {
 		text := fmt.Sprint("message ", i)
 		want = append(want, text)
 		for _, s := range []*stream{there, back} {
@@ -329,7 +337,59 @@ func testSlowNetwork(t *testing.T, isolate bool) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if resets == 0 || dials < 40 {
+	if dials < messages*2/3 || resets == 0 && !testing.Short() {
 		t.Errorf("%d connections, of which %d broke", dials, resets)
 	}
+}
+
+// TestIsolateLeft has the sessions of queues end that are gone: they were moved, or their connection was deleted.
+func TestIsolateLeft(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *pair) {
+		for _, n := range []*node{p.alice, p.bob} {
+			n.isolate = func() bool { return true }
+			n.restart()
+		}
+		sessions := func(when string, alice, bob int) {
+			t.Helper()
+			time.Sleep(2 * idleTime)
+			for n, want := range map[*node]int{p.alice: alice, p.bob: bob} {
+				n.mu.Lock()
+				got := len(n.sessions)
+				n.mu.Unlock()
+				if got != want {
+					t.Errorf("%s: %s has %d sessions, want %d", when, n.name, got, want)
+				}
+			}
+			p.relay.with(func() {
+				if len(p.relay.conns) != alice+bob {
+					t.Errorf("%s: the relay has %d connections", when, len(p.relay.conns))
+				}
+			})
+		}
+		talk := func() {
+			t.Helper()
+			if p.say(t, p.alice, time.Minute) < 0 || p.say(t, p.bob, time.Minute) < 0 {
+				t.Error("no message arrives")
+			}
+		}
+		talk()
+		sessions("at first", 2, 2)
+		if err := p.alice.Rotate(t.Context(), p.atAlice); err != nil {
+			t.Fatal(err)
+		}
+		talk()
+		sessions("after a queue was moved", 2, 2)
+		p.alice.Reconnect()
+		talk()
+		sessions("after all ways have changed", 2, 2)
+		again, _ := befriend(t, p.alice, p.bob)
+		sessions("with another connection", 4, 4)
+		for n, id := range map[*node]int64{p.alice: again.fromID, p.bob: again.toID} {
+			if err := n.db.Update(t.Context(), func(tx *store.Tx) error { return n.Delete(tx, id) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sessions("after that was deleted", 2, 2)
+		talk()
+	})
 }

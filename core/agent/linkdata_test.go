@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/internal/reference"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
 )
@@ -26,7 +27,7 @@ type linkDataVectors struct {
 // TestLinkData makes the blobs of the reference from what it signed, and opens them.
 func TestLinkData(t *testing.T) {
 	var v linkDataVectors
-	readGzip(t, "linkdata.json.gz", &v)
+	reference.Read(t, "linkdata.json.gz", &v)
 	root := crypt.Ed25519Private(v.RootPrivate)
 	for _, c := range v.Cases {
 		kind := LinkContact

@@ -112,7 +112,8 @@ type memRelay struct {
 	fate   func(cmd smp.Command) fate
 	answer func(c *memConn, t *smp.Transmission, cmd smp.Command) smp.Message
 	greet  func(c *memConn)
-	delay  func() time.Duration // of an answer
+	hello  func() (hello, sessionID []byte, key crypt.PublicKey) // replaces the relay's, if it is not nil
+	delay  func() time.Duration                                  // of an answer
 }
 
 // memQueue is a queue. Its messages are kept as they were sent.
@@ -217,9 +218,13 @@ func (r *memRelay) dial(ctx context.Context) (smp.Conn, error) {
 	end := sync.OnceFunc(func() { close(ended) })
 	c := &memConn{relay: r, wake: make(chan struct{}, 1), memPipe: &memPipe{in: up, out: down, ended: ended, end: end}}
 	r.conns[c] = true
+	hello, key := []byte(nil), crypt.PublicKey(r.leaf.Public())
+	if r.hello != nil {
+		hello, id, key = r.hello()
+	}
 	r.wg.Go(func() {
 		defer c.leave()
-		if c.handshake(id) == nil {
+		if c.handshake(id, hello) == nil {
 			var writing sync.WaitGroup
 			writing.Go(c.write)
 			c.read()
@@ -227,7 +232,7 @@ func (r *memRelay) dial(ctx context.Context) (smp.Conn, error) {
 			writing.Wait()
 		}
 	})
-	return &memPipe{in: down, out: up, ended: ended, end: end, sessionID: id, leaf: r.leaf.Public()}, nil
+	return &memPipe{in: down, out: up, ended: ended, end: end, sessionID: id, leaf: key}, nil
 }
 
 func (c *memConn) leave() {
@@ -242,16 +247,20 @@ func (c *memConn) leave() {
 	}
 }
 
-func (c *memConn) handshake(id []byte) error {
-	key, err := crypt.NewX25519(rand.Reader)
-	if err != nil {
-		return err
+// handshake does the relay's part. hello is nil for that of a relay of its own.
+func (c *memConn) handshake(id, hello []byte) error {
+	if hello == nil {
+		key, err := crypt.NewX25519(rand.Reader)
+		if err != nil {
+			return err
+		}
+		c.relay.mu.Lock()
+		cert := c.relay.cert
+		c.relay.mu.Unlock()
+		h := smp.ServerHello{Versions: smp.Versions, SessionID: id, Chain: [][]byte{[]byte("leaf"), cert}, SignedKey: crypt.AppendSignedKey(nil, key.Public(), &c.relay.leaf)}
+		hello = h.Append(nil)
 	}
-	c.relay.mu.Lock()
-	cert := c.relay.cert
-	c.relay.mu.Unlock()
-	hello := smp.ServerHello{Versions: smp.Versions, SessionID: id, Chain: [][]byte{[]byte("leaf"), cert}, SignedKey: crypt.AppendSignedKey(nil, key.Public(), &c.relay.leaf)}
-	if err := c.WriteBlock(hello.Append(nil)); err != nil {
+	if err := c.WriteBlock(hello); err != nil {
 		return err
 	}
 	content, err := c.ReadBlock()

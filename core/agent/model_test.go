@@ -70,7 +70,7 @@ func newModel(t *testing.T, lossy bool) *model {
 	}
 	for i, name := range []string{"alice", "bob"} {
 		n := &node{t: t, name: name, dir: filepath.Join(t.TempDir(), "db"), network: smp.Config{Dial: m.net.dial}}
-		n.choose = func(used []wire.Server) (Relay, error) {
+		n.choose = func(used, _ []wire.Server) (Relay, error) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			r := m.relays[m.fates.IntN(2)]
@@ -413,11 +413,13 @@ func (m *model) run() {
 // TestModel has two agents talk while connections break at any command, answers are lost, relays
 // and agents are stopped and started, and queues are moved: each message arrives once and in order.
 func TestModel(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { newModel(t, false).run() })
 }
 
 // TestModelLossy has relays that lose, repeat and reorder messages as well, and agents that go back to
 // a backup: each message arrives once and in order, or what is missing is reported.
 func TestModelLossy(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { newModel(t, true).run() })
 }

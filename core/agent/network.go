@@ -5,7 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,16 +35,59 @@ type relaySession struct {
 	sends   bool // messages were sent in it: more will follow
 	idling  bool // waits to be closed unless it is used again
 	probing bool
+	left    chan struct{} // closed when it is not in Agent.sessions any more
 
-	mu   sync.Mutex
-	down error // why the session is down, nil while it is up or was not tried yet
+	mu     sync.Mutex
+	up     bool
+	down   error         // why the session is down, nil while it is up or was not tried yet
+	broken chan struct{} // closed while it is down
 }
 
-func (s *relaySession) setDown(err error) {
+// set keeps whether the session is up, or why it is not.
+func (s *relaySession) set(down error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.down = err
+	switch {
+	case s.down == nil && down != nil:
+		close(s.broken)
+	case s.down != nil && down == nil:
+		s.broken = make(chan struct{})
+	}
+	s.up, s.down = down == nil, down
 }
+
+// connectTime is how long a relay may take to be connected with before another one that would do as well is tried.
+const connectTime = 20 * time.Second
+
+// whileUp returns a context that ends when the session is down, or is not up in time.
+func (s *relaySession) whileUp(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	s.mu.Lock()
+	broken := s.broken
+	s.mu.Unlock()
+	late := time.AfterFunc(connectTime, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !s.up {
+			cancel()
+		}
+	})
+	go func() {
+		defer late.Stop()
+		select {
+		case <-broken:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// unreachedError tells that a command was not done as there is no connection with its relay.
+type unreachedError struct{ reason error }
+
+func (e *unreachedError) Error() string { return e.reason.Error() }
+func (e *unreachedError) Unwrap() error { return e.reason }
 
 // reason returns why the session is down.
 func (s *relaySession) reason() error {
@@ -70,7 +113,8 @@ func (a *Agent) session(server wire.Server, apart string, keep bool) (*relaySess
 	}
 	network := a.cfg.Network
 	network.Circuit = apart
-	s := &relaySession{name: name, server: server, session: smp.NewSession(network, server), users: 1, keep: keep}
+	s := &relaySession{name: name, server: server, session: smp.NewSession(network, server), users: 1, keep: keep, left: make(chan struct{}),
+		broken: make(chan struct{})}
 	a.sessions[name] = s
 	a.wg.Go(func() { a.watch(s) })
 	return s, nil
@@ -93,7 +137,7 @@ func (a *Agent) command(ctx context.Context, server wire.Server, entity smp.ID, 
 	if key != nil {
 		r.Key = key
 	}
-	return a.do(ctx, server, r)
+	return a.do(ctx, server, r, true)
 }
 
 // idleTime is how long a session stays open in which nothing but a link was looked up.
@@ -103,13 +147,16 @@ const idleTime = 5 * time.Minute
 func (a *Agent) release(s *relaySession) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s.users--
-	if s.users > 0 || s.keep || s.sends || s.idling || a.closed {
+	if s.users--; s.users > 0 {
+		return
+	}
+	s.keep = !s.session.Empty() // the last queue may have been deleted, or could not be made
+	if s.keep || s.sends || s.idling || a.closed {
 		return
 	}
 	s.idling = true
 	a.wg.Go(func() {
-		if a.pause(idleTime) {
+		if a.pauseUntil(idleTime, s.left) {
 			a.mu.Lock()
 			s.idling = false
 			idle := !s.sends
@@ -128,6 +175,28 @@ func (a *Agent) sending(s *relaySession) {
 	s.sends = true
 }
 
+// sendsNoMore tells that a queue is not sent to any more, so that sessions for it alone, with its relay or a proxy, are left.
+func (a *Agent) sendsNoMore(q *store.SendQueue) {
+	apart := a.apart(smp.ID(q.SenderID))
+	if apart == "" {
+		return
+	}
+	a.routes.remove(q.Server + apart)
+	var left []*relaySession
+	a.mu.Lock()
+	for name, s := range a.sessions {
+		if strings.HasSuffix(name, apart) {
+			s.sends = false
+			s.users++
+			left = append(left, s)
+		}
+	}
+	a.mu.Unlock()
+	for _, s := range left {
+		a.release(s)
+	}
+}
+
 // leave closes a session that nothing needs: what was looked up once is no reason to go on
 // connecting. It tells whether it did.
 func (a *Agent) leave(s *relaySession) bool {
@@ -136,6 +205,7 @@ func (a *Agent) leave(s *relaySession) bool {
 	others := false
 	if idle {
 		delete(a.sessions, s.name)
+		close(s.left)
 		for _, other := range a.sessions {
 			others = others || other.server.String() == s.server.String()
 		}
@@ -150,8 +220,9 @@ func (a *Agent) leave(s *relaySession) bool {
 	return idle
 }
 
-// do waits for the session with a relay to be up, sends a command and returns its answer.
-func (a *Agent) do(ctx context.Context, server wire.Server, r smp.Request) (smp.Message, error) {
+// do sends a command to a relay and returns its answer. If the session with the relay is not up it waits for that, or without
+// wait only for the attempt to connect that is being made; the error is an unreachedError if that failed.
+func (a *Agent) do(ctx context.Context, server wire.Server, r smp.Request, wait bool) (smp.Message, error) {
 	if a.exchange != nil {
 		return a.exchange(server, r)
 	}
@@ -172,16 +243,43 @@ func (a *Agent) do(ctx context.Context, server wire.Server, r smp.Request) (smp.
 	if _, ok := r.Command.(smp.Send); ok {
 		a.sending(s)
 	}
+	whole := ctx
+	if !wait {
+		var cancel context.CancelFunc
+		ctx, cancel = s.whileUp(ctx)
+		defer cancel()
+	}
 	answer, err := s.session.Do(ctx, r)
+	if ids, ok := answer.(smp.IDs); ok {
+		a.adopt(s, ids.RcvID)
+	}
 	if errors.Is(err, smp.ErrTimeout) {
 		a.probe(s)
 	}
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		if down := s.reason(); down != nil {
 			err = down // tells more than that time is over
 		}
+		if whole.Err() == nil {
+			err = &unreachedError{err}
+		}
 	}
 	return answer, err
+}
+
+// adopt names a session that was made for a new queue alone after that queue.
+func (a *Agent) adopt(s *relaySession, queue smp.ID) {
+	apart := a.apart(queue)
+	if apart == "" {
+		return
+	}
+	name := s.server.String() + apart
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.sessions[s.name] == s && a.sessions[name] == nil {
+		delete(a.sessions, s.name)
+		s.name, a.sessions[name] = name, s
+	}
 }
 
 // permanent tells whether trying a command again can't help.
@@ -198,25 +296,6 @@ func permanent(err error) bool {
 		return true
 	}
 	return false
-}
-
-// subscribe subscribes to a queue, now and after each time the session was lost.
-func (a *Agent) subscribe(q *store.ReceiveQueue) error {
-	if a.exchange != nil || q.State == queueDeleted {
-		return nil
-	}
-	server, err := wire.ParseServer(q.Server)
-	if err != nil {
-		return fmt.Errorf("agent: stored relay address: %w", err)
-	}
-	s, err := a.session(server, a.apart(smp.ID(q.RecipientID)), true)
-	if err != nil {
-		return err
-	}
-	defer a.release(s)
-	key := crypt.Ed25519Private(q.Key)
-	s.session.Subscribe(smp.Subscription{Entity: smp.ID(q.RecipientID), Key: &key})
-	return nil
 }
 
 // probeTime is how long a relay may take to answer before its connection is taken for dead.
@@ -280,6 +359,8 @@ func (a *Agent) Retry() {
 		default:
 		}
 	}
+	close(a.again)
+	a.again = make(chan struct{})
 }
 
 // Reconnect ends the connections to all relays and makes new ones: to be called when
@@ -325,138 +406,4 @@ func (a *Agent) regroup(s *relaySession) {
 			return
 		}
 	}
-}
-
-// subscribeAnew subscribes to those of the queues that are still ours.
-func (a *Agent) subscribeAnew(server wire.Server, ids []smp.ID) {
-	var queues []*store.ReceiveQueue
-	err := a.cfg.DB.View(a.ctx, func(tx *store.Tx) error {
-		for _, id := range ids {
-			q, err := tx.ReceiveQueueByID(server.String(), []byte(id))
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			} else if err != nil {
-				return err
-			}
-			queues = append(queues, q)
-		}
-		return nil
-	})
-	if err != nil {
-		return // the program ends
-	}
-	for _, q := range queues {
-		_ = a.subscribe(q) // the address of the relay is good, and Close ends it otherwise
-	}
-}
-
-// watch handles what comes from a relay until its session is closed.
-func (a *Agent) watch(s *relaySession) {
-	for e := range s.session.Events() {
-		switch e := e.(type) {
-		case smp.Up:
-			s.setDown(nil)
-			a.cfg.Handler.RelayState(s.server, true, nil)
-		case smp.Down:
-			s.setDown(e.Err)
-			if a.leave(s) {
-				return
-			}
-			if a.ctx.Err() == nil {
-				a.cfg.Handler.RelayState(s.server, false, e.Err)
-			}
-		case smp.Subscribed:
-			switch {
-			case errors.Is(e.Err, smp.ErrAuth):
-				a.queueGone(s.server.String(), e.Entity)
-			case e.Err != nil && !permanent(e.Err):
-				a.resubscribe(s, e.Entity, a.cfg.RetrySend.Max)
-			}
-		case smp.Event:
-			switch m := e.Message.(type) {
-			case smp.Msg:
-				a.arrived(s, e.Entity, m)
-			case smp.Deld:
-				a.queueGone(s.server.String(), e.Entity)
-			}
-		}
-	}
-}
-
-// arrived stores a message and then acknowledges it.
-func (a *Agent) arrived(s *relaySession, id smp.ID, msg smp.Msg) {
-	key, err := a.receive(s.server.String(), id, msg)
-	if errors.Is(err, store.ErrNotFound) || errors.Is(err, errDraining) {
-		return // of a queue that is not ours any more, or too early
-	}
-	if err != nil {
-		// It could not be stored. Subscribing again makes the relay deliver it again.
-		a.resubscribe(s, id, a.cfg.RetrySend.First)
-		return
-	}
-	// Waiting for the answer here would hold up the messages of other queues.
-	a.goRun(func() {
-		// Without the acknowledgement the relay delivers the message again, which is recognised.
-		_, err := s.session.Do(a.ctx, smp.Request{Entity: id, Key: key, Command: smp.Ack{MsgID: msg.ID}})
-		switch {
-		case errors.Is(err, smp.ErrTimeout):
-			a.probe(s)
-			a.resubscribe(s, id, a.cfg.RetrySend.First)
-		case err != nil && !permanent(err) && !errors.Is(err, smp.ErrClosed):
-			// The relay goes on with the queue only then.
-			a.resubscribe(s, id, a.cfg.RetrySend.First)
-		}
-	})
-}
-
-// resubscribe subscribes to a queue again after a while, if it is still ours.
-func (a *Agent) resubscribe(s *relaySession, id smp.ID, after time.Duration) {
-	a.goRun(func() {
-		if !a.pause(after) {
-			return
-		}
-		var q *store.ReceiveQueue
-		err := a.cfg.DB.View(a.ctx, func(tx *store.Tx) (err error) {
-			q, err = tx.ReceiveQueueByID(s.server.String(), []byte(id))
-			return err
-		})
-		if err == nil && q.State != queueDeleted {
-			key := crypt.Ed25519Private(q.Key)
-			s.session.Subscribe(smp.Subscription{Entity: id, Key: &key})
-		}
-	})
-}
-
-// queueGone ends a connection whose queue the relay has deleted. While a queue is moved the other one may
-// do instead.
-func (a *Agent) queueGone(server string, id smp.ID) {
-	_ = a.update(func(tx *store.Tx) error {
-		q, err := tx.ReceiveQueueByID(server, []byte(id))
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		c, err := tx.Connection(q.Connection)
-		if err != nil {
-			return err
-		}
-		queues, err := tx.ReceiveQueuesOf(c.ID)
-		if err != nil {
-			return err
-		}
-		for _, other := range queues {
-			if q.Replaces == other.ID || other.Replaces == q.ID && other.E2ESecret != nil {
-				return tx.DeleteReceiveQueue(q.ID)
-			}
-		}
-		q.State, c.State = queueDeleted, string(StateFailed)
-		if err := tx.SaveReceiveQueue(q); err != nil {
-			return err
-		}
-		if err := tx.SaveConnection(c); err != nil {
-			return err
-		}
-		return a.cfg.Handler.Failed(tx, c.ID, ErrQueueGone)
-	})
 }

@@ -20,18 +20,19 @@ import (
 // agent, in the same transactions: so it knows exactly what a program would know after a crash.
 type node struct {
 	*Agent
-	t       testing.TB
-	name    string
-	dir     string // of the database
-	db      *store.DB
-	network smp.Config
-	retry   Retry
-	now     func() time.Time // nil for time.Now
-	choose  func(used []wire.Server) (Relay, error)
-	isolate func() bool
-	crash   func()        // called before and after each commit of the agent, in tests of crashes
-	refuse  bool          // messages, as if the disk were full
-	changed chan struct{} // holds one when there is a new record
+	t         testing.TB
+	name      string
+	dir       string // of the database
+	db        *store.DB
+	network   smp.Config
+	retry     Retry
+	now       func() time.Time // nil for time.Now
+	choose    func(used, tried []wire.Server) (Relay, error)
+	isolate   func() bool
+	configure func(c *Config) // changes what it starts with, if it is not nil
+	crash     func()          // called before and after each commit of the agent, in tests of crashes
+	refuse    bool            // messages, as if the disk were full
+	changed   chan struct{}   // holds one when there is a new record
 }
 
 // wait waits until a condition on the records is true.
@@ -48,13 +49,16 @@ func (n *node) wait(what string, ok func() bool) {
 	}
 }
 
+func (n *node) open(create bool) (*store.DB, error) {
+	if create {
+		return createStore(context.Background(), n.dir)
+	}
+	return store.Open(context.Background(), n.dir, store.Options{})
+}
+
 // start opens the database, or makes it, and runs an agent.
 func (n *node) start(create bool) error {
-	open := store.Open
-	if create {
-		open = store.Create
-	}
-	db, err := open(context.Background(), n.dir, store.Options{})
+	db, err := n.open(create)
 	if err != nil {
 		return err
 	}
@@ -71,7 +75,11 @@ func (n *node) start(create bool) error {
 	if now == nil {
 		now = time.Now
 	}
-	n.Agent = New(Config{DB: db, Handler: n, Rand: rand.Reader, Now: now, PQ: true, Network: n.network, Choose: n.choose, Isolate: n.isolate, RetrySend: n.retry})
+	c := Config{DB: db, Handler: n, Rand: rand.Reader, Now: now, PQ: true, Network: n.network, Choose: n.choose, Isolate: n.isolate, RetrySend: n.retry}
+	if n.configure != nil {
+		n.configure(&c)
+	}
+	n.Agent = New(c)
 	n.Agent.crash = n.crash
 	return n.Start(context.Background())
 }
@@ -253,6 +261,9 @@ func (n *node) Sync(tx *store.Tx, connection int64, from, to SyncState) error {
 }
 func (n *node) Moved(tx *store.Tx, connection int64, mine bool) error {
 	return n.record(tx, connection, "moved", fmt.Sprint(mine), 0)
+}
+func (n *node) Elsewhere(tx *store.Tx, connection int64, elsewhere bool) error {
+	return n.record(tx, connection, "elsewhere", fmt.Sprint(elsewhere), 0)
 }
 func (n *node) Sent(tx *store.Tx, connection, reference int64) error {
 	return n.record(tx, connection, "sent", "", reference)

@@ -1,5 +1,3 @@
-// Package agent keeps connections: each is a pair of one-way queues on relays with
-// end-to-end encryption between the two ends.
 package agent
 
 import (

@@ -83,7 +83,7 @@ func (a *Agent) Rotate(ctx context.Context, connection int64) error {
 	if err != nil {
 		return fmt.Errorf("moving a queue: %w", err)
 	}
-	return a.subscribe(&q.row)
+	return a.subscribeMade(&q.row)
 }
 
 // rotatable returns a connection whose queue can be moved, and its queues, the present one first.
@@ -295,6 +295,11 @@ func (a *Agent) tested(tx *store.Tx, sq *store.SendQueue) error {
 	}
 	sq.State = queueActive
 	if err := tx.SaveSendQueue(sq); err != nil {
+		return err
+	}
+	if old, err := tx.SendQueue(sq.Replaces); err == nil {
+		tx.AfterCommit(func() { a.sendsNoMore(old) })
+	} else if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	if err := tx.DeleteSendQueue(sq.Replaces); err != nil {

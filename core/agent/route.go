@@ -68,6 +68,13 @@ func (r *routes) get(server string) *route {
 	return r.list[server]
 }
 
+// remove forgets the session for a relay.
+func (r *routes) remove(server string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.list, server)
+}
+
 // isDirect tells whether a relay is reached directly for now, because no proxy can reach it.
 func (r *routes) isDirect(server wire.Server, now time.Time) bool {
 	r.mu.Lock()

@@ -32,6 +32,7 @@ func (c *counter) count() int {
 
 // With private routing each party talks with its own relay only.
 func TestPrivateRouting(t *testing.T) {
+	t.Parallel()
 	proxies := new(counter)
 	first, second := newProxy(t, proxies.dial), newProxy(t, proxies.dial)
 	alice, bob := newParty(t, "alice", first.server), newParty(t, "bob", second.server)
@@ -87,6 +88,7 @@ func TestRoutingWithoutProxy(t *testing.T) {
 
 // A relay that was asked once and can't be reached is not connected to for ever.
 func TestRelayLeft(t *testing.T) {
+	t.Parallel()
 	gone := newRelay(t)
 	gone.stop()
 	alice := newParty(t, "alice", gone.server)

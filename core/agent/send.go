@@ -328,6 +328,7 @@ func (a *Agent) delivered(sq *store.SendQueue, o *store.Outgoing) error {
 		}
 		switch o.Kind {
 		case outRequest:
+			tx.AfterCommit(func() { a.sendsNoMore(sq) })
 			return tx.DeleteSendQueue(sq.ID) // the owner answers to our own queue
 		case outConfirmation:
 			sq.State = queueActive

@@ -21,7 +21,7 @@ import (
 func newNode(t testing.TB, net *memNet, name string, r *memRelay) *node {
 	t.Helper()
 	n := &node{t: t, name: name, dir: filepath.Join(t.TempDir(), "db"), network: smp.Config{Dial: net.dial}}
-	n.choose = func([]wire.Server) (Relay, error) { return Relay{Server: r.server}, nil }
+	n.choose = func(_, _ []wire.Server) (Relay, error) { return Relay{Server: r.server}, nil }
 	if err := n.start(true); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestDeletedOnRelay(t *testing.T) {
 func TestLostWhileMoved(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *pair) {
 		other := p.net.add(t, "other")
-		p.bob.choose = func([]wire.Server) (Relay, error) { return Relay{Server: other.server}, nil }
+		p.bob.choose = func(_, _ []wire.Server) (Relay, error) { return Relay{Server: other.server}, nil }
 		p.bob.restart()
 		// The test that alice sends into the new queue waits.
 		noSend := func(cmd smp.Command) fate {
@@ -292,6 +292,7 @@ func TestTemporaryErrors(t *testing.T) {
 	for name, refused := range map[string]smp.Command{"SUB": smp.Sub{}, "ACK": smp.Ack{}, "SEND": smp.Send{}} {
 		for _, reason := range []smp.Message{smp.ErrInternal, smp.ErrStore, nil} {
 			t.Run(fmt.Sprint(name, " ", reason), func(t *testing.T) {
+				t.Parallel()
 				inBubble(t, func(t *testing.T, p *pair) {
 					left := 2
 					same := func(cmd smp.Command) bool { return fmt.Sprintf("%T", cmd) == fmt.Sprintf("%T", refused) }
@@ -415,6 +416,66 @@ func TestFullDisk(t *testing.T) {
 	})
 }
 
+// A queue is made on the next relay while the preferred one is away, hangs or is full; with all away the preferred one is waited for.
+func TestNextRelay(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *pair) {
+		relays := []*memRelay{p.net.add(t, "first"), p.net.add(t, "second")}
+		p.alice.choose = func(_, tried []wire.Server) (Relay, error) {
+			for _, r := range relays {
+				if !slices.ContainsFunc(tried, r.server.SameAs) {
+					return Relay{Server: r.server}, nil
+				}
+			}
+			return Relay{Server: relays[0].server}, nil
+		}
+		p.alice.restart()
+		made := func(when string, want *memRelay) {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			q, err := p.alice.newQueue(ctx, nil, smp.ModeMessaging, nil, nil)
+			if err != nil || !q.address.Server.SameAs(want.server) {
+				t.Errorf("%s: made on another relay than %v: %v", when, want.server.Hosts, err)
+			}
+		}
+		made("at first", relays[0])
+		relays[0].setDown(true)
+		made("while it is away", relays[1])
+		relays[1].setDown(true)
+		time.AfterFunc(2*time.Minute, func() { relays[0].setDown(false) })
+		p.alice.Retry()
+		time.Sleep(time.Minute)
+		made("while all are away", relays[0])
+
+		relays[1].setDown(false)
+		time.Sleep(10 * time.Minute)
+		for _, fault := range []fate{silent, cutAfter} {
+			relays[0].with(func() {
+				relays[0].fate = func(cmd smp.Command) fate {
+					if _, ok := cmd.(smp.New); ok {
+						return fault
+					}
+					return executed
+				}
+			})
+			made(fmt.Sprint("with fault ", fault), relays[1])
+			time.Sleep(10 * time.Minute)
+		}
+		relays[0].with(func() {
+			relays[0].answer = func(_ *memConn, _ *smp.Transmission, cmd smp.Command) smp.Message {
+				if _, ok := cmd.(smp.New); ok {
+					return smp.ErrAuth
+				}
+				return nil
+			}
+			relays[0].fate = nil
+		})
+		if _, err := p.alice.newQueue(t.Context(), nil, smp.ModeMessaging, nil, nil); !permanent(err) {
+			t.Errorf("a relay that refuses was passed by: %v", err)
+		}
+	})
+}
+
 // A relay that is away is asked at growing intervals, which no two clients share.
 func TestReconnecting(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *pair) {
@@ -458,6 +519,10 @@ func TestNothingStays(t *testing.T) {
 	net := newMemNet()
 	r := net.add(t, "relay")
 	alice, bob := newNode(t, net, "alice", r), newNode(t, net, "bob", r)
+	for _, n := range []*node{alice, bob} {
+		n.retry = quickRetry
+		n.restart()
+	}
 	round := func() {
 		t.Helper()
 		there, back := befriend(t, alice, bob)
@@ -476,21 +541,45 @@ func TestNothingStays(t *testing.T) {
 		alice.Retry()
 		bob.Retry()
 	}
-	// rest waits until nothing happens in the background any more.
+	// rest waits until nothing happens in the background any more. A queue may stay on the relay: if the connection is lost before
+	// the answer to a NEW came, nobody knows of it.
 	rest := func(goroutines int) (n int) {
-		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); runtime.Gosched() {
+		deadline, again := time.After(time.Minute), time.NewTicker(10*time.Millisecond)
+		defer again.Stop()
+		for {
 			left := 0
-			r.with(func() { left += len(r.queues) })
 			for _, n := range []*node{alice, bob} {
 				n.mu.Lock()
 				left += len(n.senders) + len(n.joins) + len(n.draining)
 				n.mu.Unlock()
+				var deletions []*store.Deletion
+				err := n.db.View(t.Context(), func(tx *store.Tx) (err error) {
+					deletions, err = tx.Deletions()
+					return err
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				left += len(deletions)
+			}
+			if left == 0 {
+				r.cut() // the sessions end with their connections: there are no queues
+			}
+			for _, n := range []*node{alice, bob} {
+				n.mu.Lock()
+				left += len(n.sessions)
+				n.mu.Unlock()
 			}
 			if n = runtime.NumGoroutine(); left == 0 && n <= goroutines {
-				break
+				return n
+			}
+			select {
+			case <-again.C:
+			case <-deadline:
+				t.Errorf("%d things are still to be done", left)
+				return n
 			}
 		}
-		return n
 	}
 	for range 3 {
 		round()

@@ -177,7 +177,7 @@ func TestSwarm(t *testing.T) {
 	for i := range nodes {
 		p := &partition{conns: map[smp.Conn]string{}}
 		n := &node{t: t, name: fmt.Sprint("client ", i), dir: filepath.Join(t.TempDir(), "db"), retry: quickRetry, network: smp.Config{Dial: p.dial}}
-		n.choose = func(used []wire.Server) (Relay, error) {
+		n.choose = func(used, _ []wire.Server) (Relay, error) {
 			free := slices.DeleteFunc(slices.Clone(servers), func(s wire.Server) bool { return slices.ContainsFunc(used, s.SameAs) })
 			return Relay{Server: free[i%len(free)]}, nil
 		}

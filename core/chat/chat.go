@@ -86,16 +86,20 @@ type Chat struct {
 
 	mu        sync.Mutex          // also held while a goroutine is started that is not there from the beginning
 	transfers map[int64]*transfer // by item
+	leaving   bool                // no file begins to move, see DeleteUploads
 
 	making     sync.Mutex // held while an address is made
 	connecting sync.Mutex // held while a link is opened, or a request answered
 
 	live lives // our messages that are being written
 
+	elsewhere sync.Map // by id: the contacts whose messages another program receives
+
 	// What happens in the background, see work.go and expire.go.
 	ctx                       context.Context
 	cancel                    context.CancelFunc
 	workers                   sync.WaitGroup
+	moving                    sync.WaitGroup // the goroutines of files
 	due, publishing, expiring chan struct{}
 }
 
@@ -153,6 +157,7 @@ func (c *Chat) Close() {
 	c.cancel()
 	c.mu.Unlock()
 	c.pool.Close()
+	c.moving.Wait()
 	c.workers.Wait()
 	c.agent.Close()
 }
@@ -179,7 +184,8 @@ func (c *Chat) addContact(tx *store.Tx, row *store.Contact) (contact Contact, er
 	if err := tx.InsertContact(row); err != nil {
 		return contact, err
 	}
-	if contact, err = loadContact(tx, row); err != nil {
+	c.elsewhere.Delete(row.ID) // of a contact that had the number before
+	if contact, err = c.loadContact(tx, row); err != nil {
 		return contact, err
 	}
 	return contact, c.publishContact(tx, row)
@@ -210,7 +216,7 @@ func (c *Chat) Contacts(ctx context.Context) (list []Contact, err error) {
 			if ContactState(row.State) == contactDeleted {
 				continue
 			}
-			contact := newContact(row, own)
+			contact := c.newContact(row, own)
 			contact.Last = last[row.ID]
 			list = append(list, contact)
 		}
@@ -226,7 +232,7 @@ func (c *Chat) Contact(ctx context.Context, id int64) (contact Contact, err erro
 		if err != nil {
 			return err
 		}
-		contact, err = loadContact(tx, row)
+		contact, err = c.loadContact(tx, row)
 		return err
 	})
 	return contact, err
@@ -382,7 +388,7 @@ func (c *Chat) save(tx *store.Tx, row *store.Contact) error {
 
 // publishContact publishes a contact as it is stored.
 func (c *Chat) publishContact(tx *store.Tx, row *store.Contact) error {
-	contact, err := loadContact(tx, row)
+	contact, err := c.loadContact(tx, row)
 	if err != nil {
 		return err
 	}

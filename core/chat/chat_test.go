@@ -37,7 +37,7 @@ type fixture struct {
 
 // testFiles takes no file unasked.
 func testFiles(t testing.TB) FilesConfig {
-	return FilesConfig{Dir: t.TempDir(), Automatic: func() int64 { return 0 }, Trusted: func(wire.Server) bool { return false },
+	return FilesConfig{Dir: t.TempDir(), Automatic: func() int64 { return 0 }, Known: func(wire.Server) bool { return false },
 		Relays: func() ([]xftp.Relay, error) { return nil, errors.New("no relay") }}
 }
 
@@ -52,7 +52,7 @@ func newFixture(t testing.TB) *fixture {
 	f := &fixture{t: t}
 	f.Chat = New(Config{
 		Agent: agent.Config{DB: db, Rand: rand.Reader, Now: func() time.Time { return start },
-			Choose: func([]wire.Server) (agent.Relay, error) { return agent.Relay{}, errors.New("no relay") }},
+			Choose: func(_, _ []wire.Server) (agent.Relay, error) { return agent.Relay{}, errors.New("no relay") }},
 		Publish: func(e Event) { f.events = append(f.events, e) },
 		Files:   testFiles(t),
 	})
@@ -321,6 +321,30 @@ func TestHandshake(t *testing.T) {
 	}
 }
 
+// A contact shows that another program receives its messages, until this one does again.
+func TestElsewhere(t *testing.T) {
+	f := newFixture(t)
+	for _, elsewhere := range []bool{true, false} {
+		f.events = nil
+		f.update(func(tx *store.Tx) error { return f.Elsewhere(tx, f.connection, elsewhere) })
+		if len(f.events) != 1 || f.events[0].(ContactChanged).Contact.Elsewhere != elsewhere {
+			t.Errorf("the events are %+v", f.events)
+		}
+		list, err := f.Contacts(t.Context())
+		if err != nil || len(list) != 1 || list[0].Elsewhere != elsewhere || f.load().Elsewhere != elsewhere {
+			t.Errorf("the contacts are %+v, %v", list, err)
+		}
+	}
+	f.update(func(tx *store.Tx) error { return f.Elsewhere(tx, f.connection, true) })
+	f.body(text("1", "came here"))
+	if f.load().Elsewhere {
+		t.Error("its messages come here")
+	}
+	if err := f.ReceiveHere(t.Context(), f.contact+1); !errors.Is(err, ErrNoContact) {
+		t.Error("receiving from nobody:", err)
+	}
+}
+
 // What the agent tells of a connection whose contact was deleted here has no effect.
 func TestWithoutContact(t *testing.T) {
 	f := newFixture(t)
@@ -334,7 +358,7 @@ func TestWithoutContact(t *testing.T) {
 			t.Error("a receipt for nothing")
 		}
 		return errors.Join(err, f.Info(tx, f.connection, nil), f.Connected(tx, f.connection), f.Failed(tx, f.connection, nil),
-			f.Unreadable(tx, f.connection, start, nil), f.Sent(tx, f.connection, 1), f.Delivered(tx, f.connection, 1), f.NotSent(tx, f.connection, 1, nil))
+			f.Unreadable(tx, f.connection, start, nil), f.Elsewhere(tx, f.connection, true), f.Sent(tx, f.connection, 1), f.Delivered(tx, f.connection, 1), f.NotSent(tx, f.connection, 1, nil))
 	})
 	ctx := t.Context()
 	for name, err := range map[string]error{

@@ -283,3 +283,26 @@ func TestSendFileRefused(t *testing.T) {
 type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("broken") }
+
+// TestFileLegacy has a contact offer a file as programs did before there were relays for files: it can't be received, which is
+// said, unless a description comes after all.
+func TestFileLegacy(t *testing.T) {
+	f := newFixture(t)
+	f.body(`{"v":"1-7","msgId":"AQ==","event":"x.msg.new","params":{"content":{"type":"image","text":"","image":""},` +
+		`"file":{"fileName":"a.jpg","fileSize":9000,"fileInline":"offer"}}}`)
+	f.body("F\x00\x01\x01\x01chunk") // which comes when it is accepted
+	i := f.last()
+	if i.File == nil || i.File.State != FileFailed || i.File.Failure != FailureLegacy {
+		t.Fatalf("the file is %+v", i.File)
+	}
+	if err := f.ReceiveFile(t.Context(), i.ID, ReceiveOptions{}); !errors.Is(err, ErrLegacyFile) {
+		t.Errorf("receiving it: %v", err)
+	}
+	f.body(message(event.MsgFileDescr{MsgID: "\x01", Descr: event.FileDescr{Text: "part", Part: 1}}))
+	if i = f.last(); i.File.State != FileOffered || i.File.Failure != FailureNone {
+		t.Errorf("with a description the file is %+v", i.File)
+	}
+	if err := f.ReceiveFile(t.Context(), i.ID, ReceiveOptions{}); err != nil {
+		t.Error(err)
+	}
+}

@@ -95,7 +95,7 @@ func (n *node) runWith(server wire.Server, prepare func(*Chat)) {
 	n.Chat = New(Config{
 		Agent: agent.Config{DB: db, Rand: rand.Reader, PQ: true,
 			Now:    func() time.Time { return time.Now().Add(time.Duration(n.ahead.Load())) },
-			Choose: func([]wire.Server) (agent.Relay, error) { return agent.Relay{Server: server}, nil }},
+			Choose: func(_, _ []wire.Server) (agent.Relay, error) { return agent.Relay{Server: server}, nil }},
 		Publish: func(Event) { wake(n.changed) },
 		Files:   testFiles(n.t),
 	})
@@ -123,12 +123,22 @@ func (n *node) restart(server wire.Server, ahead time.Duration) {
 
 func (n *node) wait(what string, cond func() bool) {
 	n.t.Helper()
-	deadline := time.After(patience)
+	await(n.t, n.changed, what, cond)
+}
+
+// await waits until a condition holds, which is looked at after each event, and now and then.
+func await(t *testing.T, changed <-chan struct{}, what string, cond func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
 	for !cond() {
 		select {
-		case <-n.changed:
-		case <-deadline:
-			n.t.Fatalf("waited in vain for: %s", what)
+		case <-changed:
+		case <-again.C:
+		case <-deadline.C:
+			t.Fatalf("waited in vain for: %s", what)
 		}
 	}
 }
@@ -147,6 +157,7 @@ func (n *node) names() (names []string) {
 
 // TestLinkData reads short links whose owner put something else into them.
 func TestLinkData(t *testing.T) {
+	t.Parallel()
 	server := startRelay(t)
 	alice, bob := startNode(t, "Alice", server), startNode(t, "Bob", server)
 	address, err := alice.MakeAddress(t.Context())
@@ -220,6 +231,7 @@ func TestLinkData(t *testing.T) {
 
 // TestBadRequests has somebody send anything to an address.
 func TestBadRequests(t *testing.T) {
+	t.Parallel()
 	server := startRelay(t)
 	alice, eve := startNode(t, "Alice", server), startNode(t, "Eve", server)
 	address, err := alice.MakeAddress(t.Context())

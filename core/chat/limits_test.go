@@ -14,7 +14,7 @@ import (
 	"github.com/sotto-chat/sotto/store"
 )
 
-// send is a body with an event and an id.
+// withID is a body with an event and an id.
 func withID(id string, e event.Event) string {
 	b, err := json.Marshal(event.Message{ID: event.ID(id), Event: e})
 	if err != nil {
@@ -468,5 +468,66 @@ func TestBlockedTakesBack(t *testing.T) {
 	f.body(message(event.DirectDel{}))
 	if c := f.load(); c.State != ContactLeft || c.Unread != 1 {
 		t.Errorf("the contact is %+v", c)
+	}
+}
+
+// TestNotItsOwn has a contact change, take back, describe and cancel what is not its own: messages of ours and of others
+// stay as they are.
+func TestNotItsOwn(t *testing.T) {
+	t.Parallel()
+	w := newTwo(t)
+	ours := w.a.sendFile(w.a.contact, NewFile{Caption: "ours"}, randomBytes(10))
+	w.a.state(ours.ID, FileDone)
+	carol := newPerson(t, "Carol", w.a.smp)
+	other, _ := join(w.a, carol)
+	theirs, err := w.a.Send(t.Context(), other, NewMessage{Text: "to somebody else"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared := func(id int64) (shared event.ID) {
+		t.Helper()
+		err := w.a.db.View(t.Context(), func(tx *store.Tx) error {
+			i, err := tx.Item(id)
+			if err == nil {
+				shared = event.ID(i.Shared)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return shared
+	}
+	for _, i := range []Item{ours, theirs} {
+		before := w.a.item(i.ID)
+		id := shared(i.ID)
+		err := w.a.db.Update(t.Context(), func(tx *store.Tx) error {
+			row, err := tx.Contact(w.a.contact)
+			if err != nil {
+				return err
+			}
+			for _, e := range []event.Event{
+				event.MsgUpdate{MsgID: id, Content: event.Text("changed")},
+				event.MsgDel{MsgID: id},
+				event.MsgFileDescr{MsgID: id, Descr: event.FileDescr{Text: "other", Part: 1, Complete: true}},
+				event.FileCancel{MsgID: id},
+			} {
+				b, err := json.Marshal(event.Message{Event: e})
+				if err != nil {
+					return err
+				}
+				if _, err := w.a.Message(tx, row.Connection, agent.Message{Body: b, Time: i.Time}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		after := w.a.item(i.ID)
+		if after.Text != before.Text || after.Edited || !after.Deleted.IsZero() || after.File != nil && after.File.State != before.File.State {
+			t.Errorf("%q became %+v", before.Text, after)
+		}
 	}
 }

@@ -189,7 +189,7 @@ func (c *Chat) look(ctx context.Context, full *agent.Link, short *agent.ShortLin
 	}
 	err = c.db.View(ctx, func(tx *store.Tx) error {
 		known := func(row *store.Contact) error {
-			contact, err := loadContact(tx, row)
+			contact, err := c.loadContact(tx, row)
 			plan.Known = &contact
 			return err
 		}
@@ -386,11 +386,14 @@ func ofGroup(l *agent.Link) bool {
 	return l.Kind == agent.LinkContact && l.Data != "" && json.Unmarshal([]byte(l.Data), &data) == nil && data.Type == "group"
 }
 
+// quotes are put around links in a text.
+const quotes = "<>\"'`()[]{}«»“”„‘’"
+
 // findLink finds the first word of a text that looks like a link of the network, so that a
 // whole message with a link in it can be pasted (agent.md §5 and §6).
 func findLink(text string) (string, error) {
 	for word := range strings.FieldsSeq(text) {
-		word = strings.Trim(word, "<>\"'()[]")
+		word = strings.TrimLeft(strings.TrimRight(word, quotes+".,;!?…"), quotes)
 		if rest, ok := strings.CutPrefix(word, "simplex:"); ok {
 			path, _, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "#")
 			if path != "" && !linkPath(path) {

@@ -27,6 +27,8 @@ func TestParseLink(t *testing.T) {
 	}{
 		{testLink, nil},
 		{"  " + testLink + "\n", nil},
+		{"My link is " + testLink + ".", nil},
+		{"Here («" + testLink + "»)!", nil},
 		{"https://simplex.chat/invitation" + testFragment, nil},
 		{"https://simplex.chat/invitation/" + testFragment, nil},
 		{"Hi! Open <" + testLink + "> please, see https://example.com/a", nil},

@@ -2,7 +2,9 @@ package chat
 
 import (
 	"context"
+	"errors"
 
+	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/store"
 )
 
@@ -10,18 +12,11 @@ import (
 // It waits for the new relay, for as long as ctx allows; the rest goes on in the background, and a
 // notice tells when it is done.
 func (c *Chat) Rotate(ctx context.Context, contact int64) error {
-	var connection int64
-	err := c.db.View(ctx, func(tx *store.Tx) error {
-		row, err := findContact(tx, contact)
-		if err == nil {
-			connection = row.Connection
-		}
-		return err
-	})
+	connection, err := c.connection(ctx, contact)
 	if err != nil {
 		return err
 	}
-	return c.agent.Rotate(ctx, connection)
+	return notConnected(c.agent.Rotate(ctx, connection))
 }
 
 // Resync makes the encryption with a contact anew, as is needed when a backup was restored. Notices
@@ -32,6 +27,23 @@ func (c *Chat) Resync(ctx context.Context, contact int64) error {
 		if err != nil {
 			return err
 		}
-		return c.agent.Resync(tx, row.Connection, true)
+		return notConnected(c.agent.Resync(tx, row.Connection, true))
 	})
+}
+
+// ReceiveHere has the messages of a contact come to this program again, when another one with the same data receives them.
+func (c *Chat) ReceiveHere(ctx context.Context, contact int64) error {
+	connection, err := c.connection(ctx, contact)
+	if err != nil {
+		return err
+	}
+	return notConnected(c.agent.ReceiveHere(ctx, connection))
+}
+
+// notConnected makes ErrNotConnected of what the agent says about a connection that is not there yet, or not any more.
+func notConnected(err error) error {
+	if errors.Is(err, agent.ErrNotConnected) {
+		return ErrNotConnected
+	}
+	return err
 }

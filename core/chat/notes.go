@@ -22,7 +22,7 @@ func (c *Chat) Notes(ctx context.Context) (contact Contact, err error) {
 		if err != nil {
 			return err
 		}
-		contact, err = loadContact(tx, row)
+		contact, err = c.loadContact(tx, row)
 		return err
 	})
 	return contact, err

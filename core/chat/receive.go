@@ -112,6 +112,11 @@ func (c *Chat) Message(tx *store.Tx, connection int64, m agent.Message) (receipt
 	} else if err != nil {
 		return false, err
 	}
+	if _, elsewhere := c.elsewhere.LoadAndDelete(row.ID); elsewhere { // its messages come here, by another queue
+		if err := c.publishContact(tx, row); err != nil {
+			return false, err
+		}
+	}
 	if row.Blocked {
 		return false, c.drop(tx, row, m)
 	}

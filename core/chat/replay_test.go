@@ -1,56 +1,32 @@
 package chat
 
 import (
-	"compress/gzip"
-	"encoding/hex"
-	"encoding/json"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/core/chat/event"
+	"github.com/sotto-chat/sotto/core/internal/reference"
 	"github.com/sotto-chat/sotto/store"
 )
 
 // recorded is a body that the reference client has sent to the other side of a conversation (version 5.7).
 type recorded struct {
-	Step, From string
-	Text, Hex  string
+	Step, From, Text string
+	Hex              reference.Hex
 }
 
-func (r recorded) body(t *testing.T) []byte {
-	t.Helper()
-	if r.Hex == "" {
+func (r recorded) body() []byte {
+	if len(r.Hex) == 0 {
 		return []byte(r.Text)
 	}
-	b, err := hex.DecodeString(r.Hex)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return r.Hex
 }
 
 func recordings(t *testing.T) (list []recorded) {
 	t.Helper()
-	f, err := os.Open("testdata/direct.json.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, &list); err != nil {
-		t.Fatal(err)
-	}
+	reference.Read(t, "direct.json.gz", &list)
 	if len(list) < 50 {
 		t.Fatalf("only %d recordings", len(list))
 	}
@@ -63,10 +39,10 @@ func replay(t *testing.T, side string) *fixture {
 	f := newFixture(t)
 	for _, r := range recordings(t) {
 		if r.From != side {
-			f.receive(agent.Message{Body: r.body(t)})
+			f.receive(agent.Message{Body: r.body()})
 			continue
 		}
-		msgs, bad := event.Parse(r.body(t))
+		msgs, bad := event.Parse(r.body())
 		if len(bad) > 0 || len(msgs) != 1 {
 			t.Fatalf("%s: %v", r.Step, bad)
 		}

@@ -203,7 +203,7 @@ func (c *Chat) accept(ctx context.Context, id int64, incognito, greet bool) (con
 				return err
 			}
 		}
-		contact, err = loadContact(tx, row)
+		contact, err = c.loadContact(tx, row)
 		return err
 	})
 	switch {

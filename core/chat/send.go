@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/core/chat/event"
 	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/store"
@@ -391,13 +390,7 @@ func (c *Chat) post(tx *store.Tx, row *store.Contact, reference int64, m event.M
 	} else if err != nil {
 		return err
 	}
-	err = c.agent.Send(tx, row.Connection, reference, body, event.Notifies(m.Event))
-	if errors.Is(err, agent.ErrNotConnected) {
-		return ErrNotConnected
-	} else if err != nil {
-		return err
-	}
-	return nil
+	return notConnected(c.agent.Send(tx, row.Connection, reference, body, event.Notifies(m.Event)))
 }
 
 // chatVersion is the version to talk to a contact with (chat-protocol.md §2).

@@ -26,6 +26,22 @@ func (c *Chat) Moved(tx *store.Tx, connection int64, mine bool) error {
 	return c.publishContact(tx, row)
 }
 
+// Elsewhere keeps whether another program receives the messages of a contact.
+func (c *Chat) Elsewhere(tx *store.Tx, connection int64, elsewhere bool) error {
+	row, err := contactOf(tx, connection)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if elsewhere {
+		c.elsewhere.Store(row.ID, true)
+	} else {
+		c.elsewhere.Delete(row.ID)
+	}
+	return c.publishContact(tx, row)
+}
+
 // Sync adds a notice when messages can't be decrypted any more before the encryption is
 // synchronized again, and one when it is.
 func (c *Chat) Sync(tx *store.Tx, connection int64, from, to agent.SyncState) error {

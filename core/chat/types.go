@@ -94,46 +94,50 @@ type Contact struct {
 	Archived bool // stands apart from the others, until it writes again or for good if it is muted
 	Blocked  bool // see Chat.SetBlocked
 
+	// Elsewhere tells that another program with the same data receives its messages, since this one did; see Chat.ReceiveHere.
+	Elsewhere bool
+
 	Features          []FeatureState // who may use what
 	Disappearing      time.Duration  // after which messages disappear, 0 for never
 	DisappearingOffer time.Duration  // what the contact would like that to be and we do not allow, 0 for nothing
 }
 
 // newContact makes the Contact of a row but for its last item. The preferences are those of the profile.
-func newContact(row *store.Contact, own *Preferences) Contact {
-	c := Contact{ID: row.ID, Name: row.Name, Alias: row.Alias, State: ContactState(row.State), Failure: Failure(row.Failure),
+func (c *Chat) newContact(row *store.Contact, own *Preferences) Contact {
+	contact := Contact{ID: row.ID, Name: row.Name, Alias: row.Alias, State: ContactState(row.State), Failure: Failure(row.Failure),
 		Invitation: row.Link, Unread: row.Unread, Draft: row.Draft, AvatarSeed: uint32(row.Avatar), Active: row.Active,
 		FullInvitation: row.FullLink, IncognitoName: row.Incognito, Verified: row.Verified, Receipts: row.Receipts,
 		Muted: row.Muted, Pinned: row.Pinned, Archived: row.Archived, Blocked: row.Blocked}
-	if c.State == ContactNotes {
-		return c
+	if contact.State == ContactNotes {
+		return contact
 	}
 	p := peerProfile(row)
-	c.FullName, c.Description, c.Address = cleanLine(p.FullName), cleanLine(p.ShortDescr), p.ContactLink
+	contact.FullName, contact.Description, contact.Address = cleanLine(p.FullName), cleanLine(p.ShortDescr), p.ContactLink
 	if row.Picture != "" {
-		c.Picture, _ = event.DecodeImage(row.Picture, maxPicture)
+		contact.Picture, _ = event.DecodeImage(row.Picture, maxPicture)
 	}
 	t := termsOf(row, own)
-	c.Features, c.Disappearing, c.DisappearingOffer = t.features(), t.ttl(), t.offer()
-	return c
+	contact.Features, contact.Disappearing, contact.DisappearingOffer = t.features(), t.ttl(), t.offer()
+	_, contact.Elsewhere = c.elsewhere.Load(row.ID)
+	return contact
 }
 
 // loadContact makes the Contact of a row.
-func loadContact(tx *store.Tx, row *store.Contact) (Contact, error) {
+func (c *Chat) loadContact(tx *store.Tx, row *store.Contact) (Contact, error) {
 	own, err := ownPreferences(tx)
 	if err != nil {
 		return Contact{}, err
 	}
-	c := newContact(row, own)
+	contact := c.newContact(row, own)
 	last, err := tx.LastItem(row.ID)
 	if errors.Is(err, store.ErrNotFound) {
-		return c, nil
+		return contact, nil
 	} else if err != nil {
-		return c, err
+		return contact, err
 	}
 	item := newItem(last)
-	c.Last = &item
-	return c, nil
+	contact.Last = &item
+	return contact, nil
 }
 
 // ItemKind tells what an item of a conversation is.

@@ -93,6 +93,7 @@ func shapeOf(t *testing.T, body string) string {
 
 // TestAsRecorded does what the recorded client did, and compares what is sent with what that has sent.
 func TestAsRecorded(t *testing.T) {
+	t.Parallel()
 	server := startRelay(t)
 	p := new(tap)
 	alice := &side{node: startNode(t, "alice", server)}

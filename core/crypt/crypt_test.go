@@ -2,25 +2,17 @@ package crypt
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"os"
 	"testing"
 
+	"github.com/sotto-chat/sotto/core/internal/reference"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
-// hexBytes are bytes that a vector file holds in hex.
-type hexBytes []byte
-
-func (h *hexBytes) UnmarshalText(t []byte) (err error) {
-	*h, err = hex.DecodeString(string(t))
-	return err
-}
+type hexBytes = reference.Hex
 
 type keyPair struct {
 	PrivateRaw hexBytes `json:"private_raw"`
@@ -75,19 +67,8 @@ type boxes struct {
 
 func vectors(t testing.TB) *boxes {
 	t.Helper()
-	f, err := os.Open("testdata/boxes.json.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
 	v := new(boxes)
-	if err := json.NewDecoder(z).Decode(v); err != nil {
-		t.Fatal(err)
-	}
+	reference.Read(t, "boxes.json.gz", v)
 	return v
 }
 

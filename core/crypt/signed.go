@@ -58,6 +58,19 @@ func OpenSignedKey(signed []byte, signer PublicKey) (PublicKey, error) {
 	return key, nil
 }
 
+// OpenSessionKey is OpenSignedKey for the key of a session with a relay, which is an X25519 key.
+func OpenSessionKey(signed []byte, signer PublicKey) (X25519Public, error) {
+	key, err := OpenSignedKey(signed, signer)
+	if err != nil {
+		return X25519Public{}, err
+	}
+	session, ok := key.(X25519Public)
+	if !ok {
+		return X25519Public{}, ErrSignedKey
+	}
+	return session, nil
+}
+
 // Fingerprint is the SHA-256 of a whole certificate, by which relays are known (encoding.md §4).
 func Fingerprint(certificate []byte) [32]byte { return sha256.Sum256(certificate) }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sotto-chat/sotto/core/crypt"
 	"github.com/sotto-chat/sotto/core/crypt/sntrup761"
+	"github.com/sotto-chat/sotto/core/internal/reference"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
@@ -21,7 +22,7 @@ type linkVector struct {
 func readLinks(t testing.TB) []linkVector {
 	t.Helper()
 	var links []linkVector
-	readJSON(t, "links.json.gz", &links)
+	reference.Read(t, "links.json.gz", &links)
 	if len(links) == 0 {
 		t.Fatal("no links")
 	}

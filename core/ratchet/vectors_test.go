@@ -2,51 +2,25 @@ package ratchet
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"reflect"
 	"slices"
 	"testing"
 
 	"github.com/sotto-chat/sotto/core/crypt"
 	"github.com/sotto-chat/sotto/core/crypt/sntrup761"
+	"github.com/sotto-chat/sotto/core/internal/reference"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
 // The vectors were made by the reference software. Large values are there as SHA-256: our
 // side makes them itself, byte for byte.
 
-type hexBytes []byte
-
-func (h *hexBytes) UnmarshalText(t []byte) (err error) {
-	*h, err = hex.DecodeString(string(t))
-	return err
-}
-
-func (h hexBytes) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(h)), nil }
-
-func readJSON(t testing.TB, name string, v any) {
-	t.Helper()
-	f, err := os.Open("testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.NewDecoder(z).Decode(v); err != nil {
-		t.Fatal(err)
-	}
-}
+type hexBytes = reference.Hex
 
 // state is a ratchet as the vectors show it.
 type state struct {
@@ -363,7 +337,7 @@ func TestScenarios(t *testing.T) {
 		Max  uint16
 		Ops  []step
 	}
-	readJSON(t, "scenarios.json.gz", &scenarios)
+	reference.Read(t, "scenarios.json.gz", &scenarios)
 	for _, scenario := range scenarios {
 		t.Run(scenario.Name, func(t *testing.T) {
 			versions := wire.VersionRange{Min: MinVersion, Max: scenario.Max}
@@ -461,7 +435,7 @@ func TestRecordings(t *testing.T) {
 		Maxes map[string]uint16
 		Ops   []step
 	}
-	readJSON(t, "recordings.json.gz", &recordings)
+	reference.Read(t, "recordings.json.gz", &recordings)
 	for _, recording := range recordings {
 		t.Run(recording.Name, func(t *testing.T) {
 			ratchets := map[string]*Ratchet{}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/relay/internal/relaytest"
 	"github.com/sotto-chat/sotto/core/smp"
 )
 
@@ -136,7 +137,7 @@ func BenchmarkConnectionMemory(b *testing.B) {
 			q := p.newQueue(smp.ModeMessaging, nil)
 			p.want(smp.OK{}, text("hello"), q.SndID, nil)
 			q.wantText(b, p.event(q.RcvID), "hello")
-			peers = append(peers, p.net.NetConn().(*writeRecorder).Conn)
+			peers = append(peers, relaytest.Socket(p.net))
 		}
 		b.ReportMetric(float64(heap()-before)/conns, "B/conn")
 		for _, p := range peers {

@@ -5,11 +5,13 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,7 +35,6 @@ var errHello = errors.New("relay: the client's hello is not acceptable")
 // A conn is the connection of a client.
 type conn struct {
 	relay   *Relay
-	leave   func()          // gives its place at the gate to another one
 	ctx     context.Context // until the connection ends
 	cancel  context.CancelFunc
 	net     *tls.Conn
@@ -48,6 +49,7 @@ type conn struct {
 	// Used by the goroutine that executes commands. What is in it may have ended.
 	subs      map[key]*subscription
 	notifiers map[key]struct{}
+	most      int // subs and notifiers before those that have ended are forgotten
 	commands  front.Bucket
 	creations front.Bucket
 	proxied   chan struct{} // has an element for each request to another relay; nil before the first
@@ -80,7 +82,7 @@ type outgoing struct {
 }
 
 func newConn(ctx context.Context, r *Relay, nc net.Conn) *conn {
-	c := &conn{relay: r, subs: make(map[key]*subscription), notifiers: make(map[key]struct{})}
+	c := &conn{relay: r, subs: make(map[key]*subscription), notifiers: make(map[key]struct{}), most: minForget}
 	c.ready.L = &c.mu
 	c.ctx, c.cancel = context.WithCancel(ctx)
 	perSecond, perMinute := float64(r.config.CommandsPerSecond), float64(r.config.NewQueuesPerMinute)
@@ -92,11 +94,22 @@ func newConn(ctx context.Context, r *Relay, nc net.Conn) *conn {
 // serve runs the connection until it ends.
 func (c *conn) serve() {
 	defer c.end()
+	defer c.recovered()
 	if c.handshake(c.ctx) != nil {
 		c.relay.stats.handshakeErrors.Add(1)
 		return
 	}
 	c.readBlocks()
+}
+
+// recovered is deferred in the connection's goroutines: a fault in the relay's code ends the connection
+// that has met it, and not the process around the relay.
+func (c *conn) recovered() {
+	if p := recover(); p != nil {
+		c.relay.stats.faults.Add(1)
+		c.relay.config.Log.Error("a fault in the relay", "problem", p, "stack", string(debug.Stack()))
+		c.close()
+	}
 }
 
 // end closes the connection and gives up its subscriptions.
@@ -115,6 +128,7 @@ func (c *conn) end() {
 	}
 	if c.service != nil {
 		c.relay.notifiers.leaveService(c.service.id, c)
+		c.relay.services.leave(c.service.id)
 	}
 	c.key.Wipe()
 	if c.forward != nil {
@@ -234,6 +248,7 @@ func (c *conn) readBlocks() {
 		case err == nil:
 			c.executeBlock(content)
 			blocks.Put(block)
+			c.forgetEnded()
 		case errors.Is(err, crypt.ErrBox) || errors.Is(err, wire.ErrShort):
 			c.answer(outgoing{message: smp.ErrBlock})
 		case errors.Is(err, os.ErrDeadlineExceeded) && c.inUse():
@@ -241,6 +256,33 @@ func (c *conn) readBlocks() {
 			return
 		}
 	}
+}
+
+// minForget is how many subscriptions a connection may have had before it is worth looking for those
+// that have ended.
+const minForget = 1000
+
+// forgetEnded forgets the subscriptions that have ended if there may be many: the queues are gone, or
+// another connection has them.
+func (c *conn) forgetEnded() {
+	if len(c.subs)+len(c.notifiers) < c.most {
+		return
+	}
+	for rcv, sub := range c.subs {
+		s := c.relay.stripe(rcv)
+		s.mu.Lock()
+		ended := sub.ended
+		s.mu.Unlock()
+		if ended {
+			delete(c.subs, rcv)
+		}
+	}
+	for id := range c.notifiers {
+		if !c.relay.notifiers.has(id, c) {
+			delete(c.notifiers, id)
+		}
+	}
+	c.most = max(minForget, 2*(len(c.subs)+len(c.notifiers)))
 }
 
 // inUse tells whether a connection without incoming traffic is to be kept.
@@ -318,12 +360,14 @@ func (c *conn) push(o outgoing) {
 	c.waiting = append(c.waiting, o)
 	if !c.writing {
 		c.writing = true
-		c.writer.Go(c.write)
+		c.writer.Add(1)
+		c.relay.startWriter(c)
 	}
 }
 
 // write sends what waits until nothing does.
 func (c *conn) write() {
+	defer c.recovered()
 	for {
 		c.mu.Lock()
 		list := c.waiting
@@ -352,39 +396,33 @@ const (
 func (c *conn) writeAll(list []outgoing) error {
 	buf := blocks.Get().(*[crypt.BlockSize]byte)
 	defer blocks.Put(buf)
-	content := append(buf[:0], 0) // the count
-	flush := func() error {
-		if content[0] == 0 {
-			return nil
-		}
-		err := c.writeBlock(content)
-		content = append(buf[:0], 0)
-		return err
-	}
-	scratch := blocks.Get().(*[crypt.BlockSize]byte)
-	defer blocks.Put(scratch)
 	taken := blocks.Get().(*[crypt.BlockSize]byte)
 	defer blocks.Put(taken)
-	var encoded []byte
+	content := append(buf[:0], 0) // the count
 	for i := range list {
 		o := &list[i]
 		message := c.resolve(o, taken)
 		if message == nil {
 			continue
 		}
-		encoded = c.encode(scratch[:0], o, message)
-		if 2+len(encoded) > batchSize {
-			encoded = c.encode(scratch[:0], o, smp.ErrInternal)
+		start := len(content)
+		content = c.encode(append(content, 0, 0), o, message)
+		if len(content)-start > batchSize {
+			content = c.encode(content[:start+2], o, smp.ErrInternal)
 		}
-		if len(content)+2+len(encoded) > 1+batchSize || content[0] == batchCount {
-			if err := flush(); err != nil {
+		binary.BigEndian.PutUint16(content[start:], uint16(len(content)-start-2))
+		if len(content) > 1+batchSize || content[0] == batchCount {
+			if err := c.writeBlock(content[:start]); err != nil {
 				return err
 			}
+			content = append(append(buf[:0], 0), content[start:]...)
 		}
-		content = wire.AppendLarge(content, encoded)
 		content[0]++
 	}
-	return flush()
+	if content[0] == 0 {
+		return nil
+	}
+	return c.writeBlock(content)
 }
 
 // encode appends the transmission of a message, whose body comes last.

@@ -1,12 +1,6 @@
 package relay
 
 import (
-	"bufio"
-	"context"
-	"fmt"
-	"net"
-	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,39 +8,15 @@ import (
 	"testing"
 
 	"github.com/sotto-chat/sotto/core/relay/internal/front"
+	"github.com/sotto-chat/sotto/core/relay/internal/relaytest"
 	"github.com/sotto-chat/sotto/core/smp"
 )
-
-// childDir is the environment variable with which the test binary becomes a relay that can be killed.
-const childDir = "SOTTO_RELAY_TEST_DIR"
-
-func runChild(dir string) {
-	r := must(Open(dir, Config{Quota: 1 << 20, Dial: dialLoopback}))
-	l := must(net.Listen("tcp", "127.0.0.1:0"))
-	fmt.Println(l.Addr())
-	panic(r.Serve(context.Background(), l))
-}
 
 // startChild starts a relay in another process; kill ends it as a crash would.
 func startChild(t *testing.T, dir string) (s *server, kill func()) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), childDir+"="+dir)
-	cmd.Stderr = os.Stderr
-	out := must(cmd.StdoutPipe())
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	kill = sync.OnceFunc(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	t.Cleanup(kill)
-	addr, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatalf("the relay doesn't start: %v", err)
-	}
-	return &server{Relay: &Relay{identity: must(front.ReadIdentity(dir))}, dir: dir, addr: strings.TrimSpace(addr)}, kill
+	addr, kill := relaytest.Start(t, dir)
+	return &server{Relay: &Relay{identity: must(front.ReadIdentity(dir))}, dir: dir, addr: addr}, kill
 }
 
 // crashQueue is a queue with what its two sides know for certain.

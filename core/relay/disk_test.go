@@ -9,12 +9,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/sotto-chat/sotto/core/relay/internal/disk"
 	"github.com/sotto-chat/sotto/core/smp"
 )
 
@@ -131,6 +134,93 @@ func TestDiskFails(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// problems collects what the relay logs.
+type problems struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (p *problems) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.Write(b)
+}
+
+func (p *problems) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.String()
+}
+
+// TestStoreFails has the store's own code fail, which ends the relay and nothing else: clients
+// see a closed connection, the operator an error, and the data is there at the next start.
+func TestStoreFails(t *testing.T) {
+	dir := t.TempDir()
+	must(Init(dir, Settings{}))
+	var log problems
+	r := must(Open(dir, Config{Log: slog.New(slog.NewTextHandler(&log, nil))}))
+	l := must(net.Listen("tcp", "127.0.0.1:0"))
+	served := make(chan error, 1)
+	go func() { served <- r.Serve(t.Context(), l) }()
+	s := &server{Relay: r, dir: dir, addr: l.Addr().String()}
+	rcv, snd := s.dial(t, 18), s.dial(t, 18)
+	q := rcv.newQueue(smp.ModeMessaging, func(n *smp.New) { n.Subscribe = false })
+	snd.want(smp.OK{}, text("hello"), q.SndID, nil)
+
+	// A store that is closed panics when it is used.
+	if err := r.store.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	snd.send(snd.transmission(text("lost"), q.SndID, nil))
+	if err := <-served; !errors.Is(err, ErrStore) || !errors.Is(err, disk.ErrInternal) {
+		t.Errorf("Serve returned %v", err)
+	}
+	rcv.closed()
+	snd.closed()
+	if _, err := r.Queue(q.SndID); err != ErrClosed {
+		t.Errorf("the operator is told %v", err)
+	}
+	if err := r.WriteMetrics(io.Discard); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(log.String(), disk.ErrInternal.Error()) {
+		t.Errorf("the log says %q", log.String())
+	}
+	for range 2 {
+		if err := r.Close(); err != nil {
+			t.Errorf("Close returned %v", err)
+		}
+	}
+
+	s = startIn(t, dir, Config{})
+	rcv = s.dial(t, 18)
+	rcv.want(smp.SOK{}, smp.Sub{}, q.RcvID, q.rcv.private)
+	id := q.wantText(t, rcv.event(q.RcvID), "hello")
+	rcv.want(smp.OK{}, smp.Ack{MsgID: id}, q.RcvID, q.rcv.private)
+}
+
+// TestFault has a fault in the relay's own code: it ends one connection and is logged.
+func TestFault(t *testing.T) {
+	var log problems
+	var broken atomic.Bool
+	now := func() time.Time {
+		if broken.CompareAndSwap(true, false) {
+			panic("the clock is broken")
+		}
+		return time.Now()
+	}
+	s := startRelay(t, Config{Log: slog.New(slog.NewTextHandler(&log, nil)), Now: now})
+	p, other := s.dial(t, 18), s.dial(t, 18)
+	q := p.newQueue(smp.ModeMessaging, nil)
+	broken.Store(true)
+	p.send(p.transmission(smp.Sub{}, q.RcvID, q.rcv.private))
+	p.closed()
+	other.want(smp.OK{}, text("hello"), q.SndID, nil) // the lock of the queue is free
+	if !strings.Contains(log.String(), "the clock is broken") || s.stats.faults.Load() != 1 {
+		t.Errorf("the log says %q", log.String())
 	}
 }
 

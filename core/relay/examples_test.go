@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/relay/internal/relaytest"
 	"github.com/sotto-chat/sotto/core/smp"
 )
 
@@ -31,8 +32,8 @@ func wantSHA256(t *testing.T, what string, b []byte, want string) {
 // TestExamples feeds the worked examples of smp-commands.md §11 to a relay with the keys
 // that they were made with.
 func TestExamples(t *testing.T) {
-	now := &clock{t: time.Unix(1700000000, 0)}
-	s := startRelay(t, Config{Now: now.now})
+	now := relaytest.NewClock(time.Unix(1700000000, 0))
+	s := startRelay(t, Config{Now: now.Now})
 	a, b, proxyKey := crypt.X25519Private(sequence(0x01, 32)), crypt.X25519Private(sequence(0x65, 32)), crypt.X25519Private(sequence(0x21, 32))
 	c := offline(s.Relay, 18)
 	c.params.SessionID = sequence(0xa0, 32)
@@ -63,7 +64,7 @@ func TestExamples(t *testing.T) {
 	}
 
 	// A queue with the ids of the examples, secured with the key a.
-	q := &queue{first: firstNumber(now.now())}
+	q := &queue{first: firstNumber(now.Now())}
 	q.next = q.first
 	q.rcv, q.snd = newKey(), key(sequence(0xc0, 24))
 	q.rcvKeys, q.sndKey, q.mode = []crypt.AuthPublic{seed.Public()}, a.Public(), smp.ModeMessaging

@@ -16,7 +16,7 @@ type request struct {
 	version uint16   // of the command's encoding and limits
 	service *service // that the client is, nil if it is none or the command came through a proxy
 	t       smp.Transmission
-	signed  []byte
+	signed  []byte // until execute returns
 	reply   func(outgoing)
 }
 
@@ -76,7 +76,9 @@ func (q *request) execute(p smp.Params) {
 		return
 	}
 	q.relay.stats.commands.Add(1)
-	q.signed = p.AppendSigned(make([]byte, 0, 96+len(q.t.Body)), &q.t)
+	buf := blocks.Get().(*[crypt.BlockSize]byte)
+	defer blocks.Put(buf)
+	q.signed = p.AppendSigned(buf[:0], &q.t)
 	if e := q.checkService(cmd); e != nil {
 		q.fail(e)
 		return
@@ -122,7 +124,7 @@ func (q *request) verified(keys ...crypt.AuthPublic) bool {
 	if q.conn.hasKey {
 		relayKey = &q.conn.key
 	}
-	return q.t.Verify(q.signed, relayKey, keys...)
+	return q.t.Verify(q.relay.verifier, q.signed, relayKey, keys...)
 }
 
 // find returns what the store knows of the queue that the command is about, by its

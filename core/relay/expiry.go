@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"time"
 )
 
@@ -33,29 +34,24 @@ func (r *Relay) expire() error {
 	return r.eachQueue(kindQueue, (*stripe).expireQueue)
 }
 
-// eachQueue calls f, under its lock, with each queue that has a key of a kind.
-func (r *Relay) eachQueue(kind byte, f func(*stripe, *queue) error) error {
+// eachQueue calls f, under its lock, with each queue that has a key of a kind. The error is that of the
+// first queue that has one; it doesn't keep the others from their turn.
+func (r *Relay) eachQueue(kind byte, f func(*stripe, *queue) error) (problem error) {
 	var at key
 	for r.ctx.Err() == nil {
 		rcv, ok, err := r.store.after(kind, at)
 		if err != nil || !ok {
-			return err
+			return cmp.Or(problem, err)
 		}
-		s := r.stripe(rcv)
-		s.mu.Lock()
-		q, err := s.queue(rcv)
-		if q != nil && err == nil {
-			err = f(s, q)
-		}
-		s.mu.Unlock()
-		if err != nil {
-			return err
+		_, err = r.locked(rcv, func(s *stripe, q *queue) (*commit, error) { return nil, f(s, q) })
+		if err != nil && err != ErrNoQueue { // which is gone in the meantime
+			problem = cmp.Or(problem, err)
 		}
 		if at, ok = rcv.successor(); !ok {
-			return nil
+			break
 		}
 	}
-	return nil
+	return problem
 }
 
 // successor is the key that follows k; there is none after the last one.

@@ -15,38 +15,28 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sotto-chat/sotto/core/crypt"
-	"github.com/sotto-chat/sotto/core/relay/internal/front"
+	"github.com/sotto-chat/sotto/core/relay/internal/relaytest"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
 // patience is how long a test waits for something that must happen.
-const patience = time.Minute
+const patience = relaytest.Patience
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(childDir); dir != "" {
-		runChild(dir)
-		return
-	}
+	relaytest.Child(func(dir string, l net.Listener) error {
+		return must(Open(dir, Config{Quota: 1 << 20, Dial: dialLoopback})).Serve(context.Background(), l)
+	})
 	goleak.VerifyTestMain(m)
 }
 
-// clock is a clock that tests set.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
+func must[T any](v T, err error) T { return relaytest.Must(v, err) }
 
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
+// waitForConnections waits until as many are open.
+func (s *server) waitForConnections(t testing.TB, n int) {
+	t.Helper()
+	gate := &s.front.Gate
+	relaytest.WaitUntil(t, "connections to end", &gate.Changed, func() bool { return gate.Open() == n })
 }
 
 // server is a relay that listens on a loopback address.
@@ -121,59 +111,11 @@ type dialOptions struct {
 	plainHello  func(*smp.ClientHello)
 }
 
-// writeRecorder keeps what the client sends during the handshake.
-type writeRecorder struct {
-	net.Conn
-	sent   []byte
-	secret []byte
-}
-
-// keyLog keeps the client's handshake secret.
-type keyLog struct{ conn *writeRecorder }
-
-func (k keyLog) Write(line []byte) (int, error) {
-	if s := front.HandshakeSecret(string(line)); s != nil {
-		k.conn.secret = s
-	}
-	return len(line), nil
-}
-
-func (w *writeRecorder) Write(p []byte) (int, error) {
-	if len(w.sent) < 64<<10 {
-		w.sent = append(w.sent, p...)
-	}
-	return w.Conn.Write(p)
-}
-
 func dialTLS(addr string, o dialOptions) (*tls.Conn, []byte, error) {
-	nc, err := net.Dial("tcp", addr)
-	if err != nil {
-		return nil, nil, err
+	c, id, err := relaytest.Client{Protocols: o.protocols, Version: o.tlsVersion, Certificate: o.certificate}.Dial(addr)
+	if err == nil {
+		c.SetDeadline(time.Now().Add(patience))
 	}
-	rec := &writeRecorder{Conn: nc}
-	config := &tls.Config{
-		InsecureSkipVerify: true,
-		NextProtos:         o.protocols,
-		MinVersion:         tls.VersionTLS12,
-		MaxVersion:         o.tlsVersion,
-		KeyLogWriter:       keyLog{rec},
-		CurvePreferences:   []tls.CurveID{tls.X25519},
-		CipherSuites:       []uint16{tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256},
-	}
-	if o.certificate != nil {
-		config.Certificates = []tls.Certificate{*o.certificate}
-	}
-	c := tls.Client(rec, config)
-	c.SetDeadline(time.Now().Add(patience))
-	if err := c.Handshake(); err != nil {
-		nc.Close()
-		return nil, nil, err
-	}
-	state := c.ConnectionState()
-	if state.Version == tls.VersionTLS12 {
-		return c, state.TLSUnique, nil
-	}
-	id, err := front.ReadFinished(state.CipherSuite, rec.secret, rec.sent)
 	return c, id, err
 }
 
@@ -189,7 +131,7 @@ func (s *server) dialWith(t testing.TB, o dialOptions) *peer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket := conn.NetConn().(*writeRecorder).Conn
+	socket := relaytest.Socket(conn)
 	t.Cleanup(func() { socket.Close() })
 	p := &peer{t: t, net: conn, params: smp.Params{Version: o.version, SessionID: id}}
 	hello, err := smp.ParseServerHello(p.readContent())
@@ -233,13 +175,6 @@ func (s *server) dialWith(t testing.TB, o dialOptions) *peer {
 		p.in, p.out = crypt.NewBlockChains(id, p.secret)
 	}
 	return p
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
 }
 
 func (p *peer) writeContent(content []byte) {

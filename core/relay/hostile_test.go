@@ -16,23 +16,6 @@ import (
 	"github.com/sotto-chat/sotto/core/smp"
 )
 
-// waitUntil waits for a condition that nothing announces.
-func waitUntil(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.After(patience)
-	for !condition() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			t.Fatalf("waiting in vain: %s", what)
-		}
-	}
-}
-
-func (s *server) connections() int { return s.gate.Open() }
-
 // dialTCP connects without TLS.
 func (s *server) dialTCP(t *testing.T) net.Conn {
 	t.Helper()
@@ -66,7 +49,7 @@ func TestSlowHandshakes(t *testing.T) {
 	}
 	wantEnd(t, conn) // stops before the SMP hello
 	conn.NetConn().Close()
-	waitUntil(t, "connections to end", func() bool { return s.connections() == 0 })
+	s.waitForConnections(t, 0)
 }
 
 func TestGarbage(t *testing.T) {
@@ -92,7 +75,7 @@ func TestGarbage(t *testing.T) {
 	p = s.dial(t, 18)
 	p.want(smp.Pong{}, smp.Ping{}, "", nil)
 	p.net.NetConn().Close()
-	waitUntil(t, "connections to end", func() bool { return s.connections() == 0 })
+	s.waitForConnections(t, 0)
 }
 
 func TestMaxConnections(t *testing.T) {
@@ -101,7 +84,7 @@ func TestMaxConnections(t *testing.T) {
 	wantEnd(t, s.dialTCP(t))
 	a.want(smp.Pong{}, smp.Ping{}, "", nil)
 	b.net.NetConn().Close()
-	waitUntil(t, "a free place", func() bool { return s.connections() == 1 })
+	s.waitForConnections(t, 1)
 	s.dial(t, 18).want(smp.Pong{}, smp.Ping{}, "", nil)
 }
 
@@ -144,7 +127,7 @@ func TestSlowReader(t *testing.T) {
 	if most > 2*maxWaiting {
 		t.Errorf("%d answers were waiting", most)
 	}
-	waitUntil(t, "the client to be dropped", func() bool { return s.connections() == 0 })
+	s.waitForConnections(t, 0)
 
 	// Its queue is free for others, who are not disturbed by what was on the way.
 	other := s.dial(t, 18)

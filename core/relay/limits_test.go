@@ -1,10 +1,10 @@
 package relay
 
 import (
-	"context"
 	"crypto/rand"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/sotto-chat/sotto/core/crypt"
@@ -21,12 +21,10 @@ func (c addrConn) RemoteAddr() net.Addr { return c.addr }
 
 func TestMaxConnectionsPerSource(t *testing.T) {
 	s := startRelay(t, Config{MaxConnectionsPerSource: 2})
-	add := func(addr string) (*conn, bool) {
-		nc, other := net.Pipe()
-		t.Cleanup(func() { nc.Close(); other.Close() })
-		return s.add(context.Background(), addrConn{nc, net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr))})
+	add := func(addr string) (leave func(), ok bool) {
+		return s.front.Gate.Enter(addrConn{addr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr))})
 	}
-	var open []*conn
+	var open []func()
 	for _, test := range []struct {
 		addr string
 		ok   bool
@@ -35,23 +33,23 @@ func TestMaxConnectionsPerSource(t *testing.T) {
 		{"[2001:db8::1]:1", true}, {"[2001:db8::2]:1", true}, {"[2001:db8::3]:1", false}, {"[2001:db8:0:1::1]:1", true},
 		{"127.0.0.1:1", true}, {"127.0.0.1:2", true}, {"127.0.0.1:3", true},
 	} {
-		c, ok := add(test.addr)
+		leave, ok := add(test.addr)
 		if ok != test.ok {
 			t.Errorf("%s: %t", test.addr, ok)
 		}
 		if ok {
-			open = append(open, c)
+			open = append(open, leave)
 		}
 	}
-	s.remove(open[0])
-	c, ok := add("192.0.2.1:4")
+	open[0]()
+	leave, ok := add("192.0.2.1:4")
 	if !ok {
 		t.Error("a place that was left is not given again")
 	}
-	for _, c := range append(open[1:], c) {
-		s.remove(c)
+	for _, leave := range append(open[1:], leave) {
+		leave()
 	}
-	if n := s.gate.Open(); n != 0 {
+	if n := s.front.Gate.Open(); n != 0 {
 		t.Errorf("%d connections are counted", n)
 	}
 }
@@ -93,9 +91,61 @@ func TestRates(t *testing.T) {
 	}
 	p.send(creations[:35]...)
 	p.send(creations[35:]...)
-	waitUntil(t, "as many queues as one may create at once", func() bool { return s.stats.queues.Load() >= 60 })
+	for range 60 { // as many as one may create at once
+		p.next()
+	}
 	if n := s.stats.queues.Load(); n > 65 {
 		t.Errorf("%d queues at once", n)
 	}
 	p.net.NetConn().Close()
+}
+
+// TestForgetEnded checks that a connection doesn't collect subscriptions that have ended.
+func TestForgetEnded(t *testing.T) {
+	s := startRelay(t, Config{})
+	owner, thief := offline(s.Relay, 18), offline(s.Relay, 18)
+	k := ed25519Key()
+	do := func(c *conn, cmd smp.Command, entity smp.ID) smp.Message {
+		t.Helper()
+		tr := smp.Transmission{CorrID: make([]byte, smp.CorrIDSize), Entity: []byte(entity), Body: cmd.Append(nil, 18)}
+		if err := tr.Authorize(c.params, k.private, nil); err != nil {
+			t.Fatal(err)
+		}
+		c.executeBlock(smp.AppendBlock(nil, [][]byte{c.params.AppendTransmission(nil, &tr)}))
+		i := slices.IndexFunc(c.waiting, func(o outgoing) bool { return o.corrID != "" }) // the others are events
+		answer := c.waiting[i].message
+		c.waiting = nil
+		c.forgetEnded()
+		return answer
+	}
+	const most = 20
+	owner.most = most
+	dh, ntf := crypt.X25519Private{1}, crypt.X25519Private{2}
+	cmd := smp.New{RcvAuth: k.public, RcvDH: dh.Public(), Mode: smp.ModeMessaging, Subscribe: true,
+		Notifier: &smp.NotifierKeys{Auth: k.public, DH: ntf.Public()}}
+	var kept smp.IDs
+	for i := range 3 * most {
+		ids := do(owner, cmd, "").(smp.IDs)
+		do(owner, smp.NSub{}, ids.Notifier.ID)
+		switch {
+		case i == 0:
+			kept = ids
+		case i%2 == 0:
+			do(thief, smp.Sub{}, ids.RcvID)
+			do(thief, smp.NSub{}, ids.Notifier.ID)
+		default:
+			do(thief, smp.Del{}, ids.RcvID)
+		}
+		if n := len(owner.subs) + len(owner.notifiers); n > most+4 {
+			t.Fatalf("%d subscriptions are kept after %d", n, i)
+		}
+		owner.most = min(owner.most, most)
+	}
+	if n := len(owner.subs) + len(owner.notifiers); n > most+4 || owner.live.Load() != 2 {
+		t.Errorf("%d subscriptions are kept, %d are live", n, owner.live.Load())
+	}
+	rcv := key([]byte(kept.RcvID))
+	if sub := owner.subs[rcv]; sub == nil || sub.ended {
+		t.Error("a subscription is forgotten that has not ended")
+	}
 }

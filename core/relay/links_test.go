@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/relay/internal/relaytest"
 	"github.com/sotto-chat/sotto/core/smp"
 )
 
@@ -96,8 +97,8 @@ func TestContactLink(t *testing.T) {
 }
 
 func TestNotifier(t *testing.T) {
-	now := &clock{t: time.Unix(1700000000, 0)}
-	s := startRelay(t, Config{Now: now.now})
+	now := relaytest.NewClock(time.Unix(1700000000, 0))
+	s := startRelay(t, Config{Now: now.Now})
 	for _, version := range []uint16{6, 9, 10, 15, 16, 17, 18} {
 		rcv, snd, ntf := s.dial(t, version), s.dial(t, version), s.dial(t, version)
 		key, dh := ed25519Key(), must(crypt.NewX25519(rand.Reader))
@@ -117,7 +118,7 @@ func TestNotifier(t *testing.T) {
 				t.Fatal("no notification")
 			}
 			id, at, err := smp.OpenNotification(&secret, msg)
-			if err != nil || id == "" || !at.Equal(now.now()) {
+			if err != nil || id == "" || !at.Equal(now.Now()) {
 				t.Errorf("notification: time %v, error %v", at, err)
 			}
 		}

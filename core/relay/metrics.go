@@ -20,7 +20,7 @@ type stats struct {
 	messagesStored, messagesAcknowledged  atomic.Int64
 	messagesExpired, quotaErrors          atomic.Int64
 	proxied, proxyErrors, forwarded       atomic.Int64
-	storeErrors                           atomic.Int64
+	storeErrors, faults                   atomic.Int64
 }
 
 // WriteMetrics writes counters and gauges of the relay in the text format of Prometheus.
@@ -40,10 +40,13 @@ func (r *Relay) WriteMetrics(w io.Writer) error {
 	gauge := func(name, help string, value int64) { put("gauge", name, help, value) }
 	counter := func(name, help string, value *atomic.Int64) { put("counter", name, help, value.Load()) }
 	s := &r.stats
-	gauge("connections", "Connections that are open.", int64(r.gate.Open()))
+	gauge("connections", "Connections that are open.", int64(r.front.Gate.Open()))
 	gauge("queues", "Queues that there are.", s.queues.Load())
 	gauge("proxy_connections", "Connections with other relays.", int64(destinations))
-	gauge("store_bytes", "Size of the store on disk.", r.store.size())
+	if r.front.Begin() { // else the store is closed
+		gauge("store_bytes", "Size of the store on disk.", r.store.size())
+		r.front.End()
+	}
 	gauge("memory_bytes", "Memory in use.", int64(memory[0].Value.Uint64()-memory[1].Value.Uint64()))
 	counter("connections_total", "Connections that were accepted.", &s.connections)
 	counter("connections_refused_total", "Connections that were closed because there were too many.", &s.refused)
@@ -60,6 +63,7 @@ func (r *Relay) WriteMetrics(w io.Writer) error {
 	counter("proxy_errors_total", "Requests to other relays that failed.", &s.proxyErrors)
 	counter("forwarded_total", "Commands that came through other relays.", &s.forwarded)
 	counter("store_errors_total", "Commands that failed because of the store.", &s.storeErrors)
+	counter("faults_total", "Connections that ended because of a fault in the relay, see its log.", &s.faults)
 	_, err := w.Write(b.Bytes())
 	return err
 }

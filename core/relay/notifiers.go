@@ -93,6 +93,13 @@ func (n *notifiers) end(ntf *notifier) {
 	}
 }
 
+// has tells whether c is the subscriber of a notifier.
+func (n *notifiers) has(id key, c *conn) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.subs[id] == c
+}
+
 // leave removes the subscription of a connection that has ended.
 func (n *notifiers) leave(id key, c *conn) {
 	n.mu.Lock()

@@ -24,9 +24,10 @@ type QueueStatus struct {
 // operate calls f with the queue that has a sender or link id, under its lock. These are
 // the ids that stand in links, so the only ones that an operator gets to know.
 func (r *Relay) operate(id smp.ID, f func(s *stripe, q *queue) (*commit, error)) error {
-	if r.ctx.Err() != nil {
+	if !r.front.Begin() {
 		return ErrClosed
 	}
+	defer r.front.End()
 	rcv, ok, err := r.store.find(kindSender, id)
 	if err == nil && !ok {
 		rcv, ok, err = r.store.find(kindLink, id)
@@ -37,21 +38,26 @@ func (r *Relay) operate(id smp.ID, f func(s *stripe, q *queue) (*commit, error))
 	if !ok {
 		return ErrNoQueue
 	}
-	s := r.stripe(rcv)
-	s.mu.Lock()
-	q, err := s.queue(rcv)
-	if err == nil && q == nil {
-		err = ErrNoQueue
-	}
-	var stored *commit
-	if err == nil {
-		stored, err = f(s, q)
-	}
-	s.mu.Unlock()
+	stored, err := r.locked(rcv, f)
 	if err != nil {
 		return err
 	}
 	return stored.wait()
+}
+
+// locked calls f with a queue under its lock.
+func (r *Relay) locked(rcv key, f func(s *stripe, q *queue) (*commit, error)) (*commit, error) {
+	s := r.stripe(rcv)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q, err := s.queue(rcv)
+	switch {
+	case err != nil:
+		return nil, err
+	case q == nil:
+		return nil, ErrNoQueue
+	}
+	return f(s, q)
 }
 
 // Queue returns the state of the queue with a sender or link id. The error is ErrNoQueue

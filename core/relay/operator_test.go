@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/relay/internal/relaytest"
 	"github.com/sotto-chat/sotto/core/smp"
 )
 
@@ -135,7 +136,7 @@ func TestMetrics(t *testing.T) {
 	garbage := s.dialTCP(t)
 	garbage.Write(make([]byte, 100))
 	wantEnd(t, garbage)
-	waitUntil(t, "the connection to end", func() bool { return s.connections() == 1 })
+	s.waitForConnections(t, 1)
 
 	var b strings.Builder
 	if err := s.WriteMetrics(&b); err != nil {
@@ -157,5 +158,5 @@ func TestMetrics(t *testing.T) {
 	// The number of queues is right again after a restart.
 	s.stop()
 	s = startIn(t, s.dir, Config{})
-	waitUntil(t, "queues to be counted", func() bool { return s.stats.queues.Load() == 1 })
+	relaytest.WaitUntil(t, "queues to be counted", &s.changed, func() bool { return s.stats.queues.Load() == 1 })
 }

@@ -168,6 +168,7 @@ func (q *request) proxied(f func(ctx context.Context) smp.Message) {
 	}
 	answer := outgoing{corrID: string(q.t.CorrID), entity: smp.ID(q.t.Entity)}
 	c.proxying.Go(func() {
+		defer c.recovered()
 		answer.message = f(c.ctx)
 		stats := &q.relay.stats
 		stats.proxied.Add(1)
@@ -203,7 +204,7 @@ func (p *proxy) session(ctx context.Context, server wire.Server) (*proxySession,
 		}
 		d = &destination{settled: make(chan struct{})}
 		p.byServer[name] = d
-		p.relay.work.Go(func() { p.run(d, name, server) })
+		p.relay.front.Go(func() { p.run(d, name, server) })
 	}
 	p.mu.Unlock()
 	select {
@@ -264,6 +265,7 @@ func (p *proxy) run(d *destination, name string, server wire.Server) {
 		delete(p.byServer, name)
 	}
 	p.mu.Unlock()
+	p.relay.changed.Notify()
 	s.end()
 }
 
@@ -315,9 +317,8 @@ func newProxySession(conn BlockConn, fingerprint wire.KeyHash) (*proxySession, e
 	if len(hello.Chain) < 2 || len(hello.Chain) > maxChain || crypt.Fingerprint(hello.Chain[1]) != fingerprint {
 		return nil, smp.TransportIdentity
 	}
-	signed, err := crypt.OpenSignedKey(hello.SignedKey, conn.ServerKey())
-	peer, ok := signed.(crypt.X25519Public)
-	if err != nil || !ok {
+	peer, err := crypt.OpenSessionKey(hello.SignedKey, conn.ServerKey())
+	if err != nil {
 		return nil, smp.TransportBadAuth
 	}
 	key, err := crypt.NewX25519(rand.Reader)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/relay/internal/relaytest"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/transport"
 	"github.com/sotto-chat/sotto/core/wire"
@@ -173,7 +174,7 @@ func TestProxyReconnects(t *testing.T) {
 	}
 	addr := relay.addr
 	relay.stop()
-	waitUntil(t, "the proxy to notice", func() bool { return proxy.proxy.find(r.session.SessionID) == nil })
+	relaytest.WaitUntil(t, "the proxy to notice", &proxy.changed, func() bool { return proxy.proxy.find(r.session.SessionID) == nil })
 	p.check(proxyError(smp.ProxyNoSession), r.forward(17, text("2"), q.SndID, nil), text("2"))
 
 	relay = startAt(t, relay.dir, addr, Config{})
@@ -430,10 +431,10 @@ func TestProxyAnswers(t *testing.T) {
 // TestProxyRemembersFailures checks that a relay that is out of reach is left alone for a
 // while.
 func TestProxyRemembersFailures(t *testing.T) {
-	now := &clock{t: time.Unix(1700000000, 0)}
+	now := relaytest.NewClock(time.Unix(1700000000, 0))
 	relay := newFakeRelay()
 	relay.failure = errors.New("unreachable")
-	p := startRelay(t, Config{Dial: relay.dial, Now: now.now}).dial(t, 18)
+	p := startRelay(t, Config{Dial: relay.dial, Now: now.Now}).dial(t, 18)
 	for range 3 {
 		p.want(brokerError(smp.BrokerNetwork), smp.Prxy{Server: relay.server}, "", nil)
 	}
@@ -446,7 +447,7 @@ func TestProxyRemembersFailures(t *testing.T) {
 	if n := relay.dials.Load(); n != 2 {
 		t.Errorf("%d attempts to connect to two addresses", n)
 	}
-	now.advance(failureTTL)
+	now.Advance(failureTTL)
 	p.want(brokerError(smp.BrokerNetwork), smp.Prxy{Server: relay.server}, "", nil)
 	if n := relay.dials.Load(); n != 3 {
 		t.Errorf("%d attempts to connect", n)
@@ -500,7 +501,7 @@ func TestProxyConcurrency(t *testing.T) {
 	c.rfwd(t, 18)
 	p.net.NetConn().Close()
 	other.net.NetConn().Close()
-	waitUntil(t, "the connections to end", func() bool { return proxy.connections() == 0 })
+	proxy.waitForConnections(t, 0)
 	if used, idle := proxy.proxy.find(relay.hello.SessionID).lastUse(); !idle || used.IsZero() {
 		t.Error("a command is still waiting")
 	}
@@ -509,7 +510,7 @@ func TestProxyConcurrency(t *testing.T) {
 // TestProxyDestinations fills the proxy with destinations.
 func TestProxyDestinations(t *testing.T) {
 	relay := newFakeRelay()
-	proxy := startRelay(t, Config{Dial: relay.dial, Now: (&clock{t: time.Unix(1700000000, 0)}).now})
+	proxy := startRelay(t, Config{Dial: relay.dial, Now: relaytest.NewClock(time.Unix(1700000000, 0)).Now})
 	p := proxy.dial(t, 18)
 	relay.route(t, p)
 	relay.failure = errors.New("unreachable")
@@ -542,7 +543,7 @@ func TestProxyDestinations(t *testing.T) {
 	proxy.proxy.mu.Unlock()
 	server.Port = "1"
 	p.want(brokerError(smp.BrokerNetwork), smp.Prxy{Server: server}, "", nil)
-	waitUntil(t, "the session to end", func() bool { return proxy.proxy.find(relay.hello.SessionID) == nil })
+	relaytest.WaitUntil(t, "the session to end", &proxy.changed, func() bool { return proxy.proxy.find(relay.hello.SessionID) == nil })
 	proxy.proxy.mu.Lock()
 	for name, d := range proxy.proxy.byServer {
 		if d != busy {

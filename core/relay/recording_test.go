@@ -2,30 +2,18 @@ package relay
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/x509"
-	"encoding/json"
-	"io"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/internal/reference"
+	"github.com/sotto-chat/sotto/core/relay/internal/relaytest"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
-// hexBytes are bytes that stand in hexadecimal in a recording.
-type hexBytes []byte
-
-func (h *hexBytes) UnmarshalJSON(b []byte) error {
-	var s string
-	if err := json.Unmarshal(b, &s); err != nil {
-		return err
-	}
-	*h = unhex(s)
-	return nil
-}
+type hexBytes = reference.Hex
 
 // recording is what two servers and two clients of the reference software exchanged by
 // private routing.
@@ -57,12 +45,7 @@ type recordedForward struct {
 
 func readRecording(t *testing.T) (r recording) {
 	t.Helper()
-	f := must(os.Open("testdata/proxy.json.gz"))
-	defer f.Close()
-	z := must(gzip.NewReader(f))
-	if err := json.Unmarshal(must(io.ReadAll(z)), &r); err != nil {
-		t.Fatal(err)
-	}
+	reference.Read(t, "proxy.json.gz", &r)
 	return r
 }
 
@@ -112,8 +95,8 @@ func TestRecordedHandshake(t *testing.T) {
 // gets are the recorded bytes.
 func TestRecordedForwards(t *testing.T) {
 	r := readRecording(t)
-	now := &clock{t: time.Unix(1700000000, 0)}
-	s := startRelay(t, Config{Now: now.now})
+	now := relaytest.NewClock(time.Unix(1700000000, 0))
+	s := startRelay(t, Config{Now: now.Now})
 	for _, f := range r.Forwards {
 		session := r.session(t, f.Session)
 		relayKey, proxyKey := crypt.X25519Private(session.RelayPrivate), crypt.X25519Private(session.ProxyPrivate)

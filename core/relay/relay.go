@@ -16,7 +16,7 @@
 // A client with a certificate is a service: a program that is told about the messages of many
 // queues at once (smp-commands.md §10).
 //
-// A connection has one goroutine that reads and executes commands, and a second one while
+// A connection has one goroutine that reads and executes commands, and a second one lent to it while
 // there is something to send. Messages wait in the store, never in memory: what waits for
 // a slow reader is only which queue it is to get a message of. Everything about a queue
 // happens under the lock of its [stripe].
@@ -36,6 +36,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/sotto-chat/sotto/core/crypt"
 	"github.com/sotto-chat/sotto/core/relay/internal/front"
 	"github.com/sotto-chat/sotto/core/wire"
 )
@@ -84,6 +85,9 @@ const (
 	expiryInterval        = 2 * time.Hour
 )
 
+// keptKeys is for how many keys of clients the relay keeps what verification computes from them.
+const keptKeys = 4096
+
 func orDefault[T comparable](v *T, d T) {
 	var zero T
 	if *v == zero {
@@ -115,9 +119,9 @@ func (c Config) withDefaults() Config {
 // ErrClosed is what Serve returns after Close.
 var ErrClosed = errors.New("relay: closed")
 
-// ErrStore tells that the disk is full or broken: the relay has closed itself. What it has
-// acknowledged is there when it is opened again.
-var ErrStore = errors.New("the relay can't write to its disk and has stopped: make room or repair it, then start the relay again")
+// ErrStore tells that the disk is full or broken, or that the store has failed in another way: the relay
+// has closed itself. What it has acknowledged is there when it is opened again.
+var ErrStore = errors.New("the relay's store has failed and the relay has stopped: if its disk is full or broken make room or repair it, then start the relay again")
 
 // A Relay serves the queues of one folder.
 type Relay struct {
@@ -126,23 +130,19 @@ type Relay struct {
 	identity *front.Identity
 	tls      *tls.Config
 	store    *store
-	gate     front.Gate
+	front    *front.Server
+	ctx      context.Context // of the server, until it is closed
 	proxy    proxy
 	stats    stats
+	verifier *crypt.Verifier
+	writers  writers
+	changed  front.Signal // the count of queues at start, and the end of a session with another relay
 
 	stripes   [stripeCount]stripe
 	senders   senders
 	notifiers notifiers
 	links     sync.Mutex // held while a link id is given to a queue
-	services  sync.Mutex // held while a service gets its id
-
-	ctx    context.Context // until Close
-	cancel context.CancelFunc
-	work   sync.WaitGroup // connections and the expiry
-
-	mu       sync.Mutex
-	failure  error // why the relay has closed itself
-	isClosed bool  // Close was called
+	services  services
 }
 
 // Open opens the relay in dir, which Init has made. Only one process can have it open.
@@ -163,12 +163,14 @@ func open(dir string, fs vfs.FS, config Config) (*Relay, error) {
 		settings: settings,
 		identity: id,
 		tls:      id.TLSConfig("smp/1", "h2", "http/1.1"),
+		verifier: crypt.NewVerifier(keptKeys),
+		writers:  writers{conns: make(chan *conn)},
 	}
 	r.tls.ClientAuth = tls.RequestClientCert // of services; everybody else has none
-	r.gate.Max, r.gate.PerSource = config.MaxConnections, config.MaxConnectionsPerSource
-	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.front = front.NewServer(config.MaxConnections, config.MaxConnectionsPerSource, ErrClosed)
+	r.ctx = r.front.Context
 	if r.store, err = openStore(dir, fs, config.Log, r.fail); err != nil {
-		r.cancel()
+		r.front.Close(func() error { return nil })
 		return nil, err
 	}
 	r.proxy = proxy{relay: r, dial: config.Dial, byServer: make(map[string]*destination), bySession: make(map[string]*proxySession)}
@@ -176,25 +178,24 @@ func open(dir string, fs vfs.FS, config Config) (*Relay, error) {
 		r.stripes[i].init(r)
 	}
 	r.notifiers.init()
+	r.services.sessions = make(map[key]int)
 	count := r.store.countQueues()
-	r.work.Go(func() {
+	r.front.Go(func() {
 		n, err := count()
 		if err != nil {
 			config.Log.Error("queue store", "problem", err)
 		}
 		r.stats.queues.Add(n)
+		r.changed.Notify()
 	})
-	r.work.Go(r.expireRegularly)
+	r.front.Go(r.expireRegularly)
 	return r, nil
 }
 
 // fail closes the relay, but for what only Close does.
 func (r *Relay) fail(err error) {
 	r.config.Log.Error("queue store", "problem", err)
-	r.mu.Lock()
-	r.failure = fmt.Errorf("%w (%w)", ErrStore, err)
-	r.mu.Unlock()
-	r.cancel()
+	r.front.Fail(fmt.Errorf("%w (%w)", ErrStore, err))
 }
 
 // Address returns the relay's address with the given hosts, or else with those of its
@@ -210,87 +211,12 @@ func (r *Relay) Password() string { return r.settings.Password }
 // are closed; or until Close, and returns ErrClosed; or until the store fails, and returns
 // ErrStore; or until l fails. It closes l. Several listeners can be served at a time.
 func (r *Relay) Serve(ctx context.Context, l net.Listener) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(r.ctx, cancel)()
-	defer context.AfterFunc(ctx, func() { l.Close() })()
-	defer l.Close()
-
-	var conns sync.WaitGroup
-	defer conns.Wait()
-	defer cancel()
-	for {
-		nc, err := front.Accept(ctx, l)
-		switch {
-		case r.ctx.Err() != nil:
-			return r.closed()
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return fmt.Errorf("accepting connections: %w", err)
-		}
-		c, ok := r.add(ctx, nc)
-		if !ok {
-			nc.Close()
-			continue
-		}
-		conns.Go(func() {
-			defer r.remove(c)
-			defer context.AfterFunc(c.ctx, func() { nc.Close() })()
-			c.serve()
-		})
-	}
-}
-
-// closed returns why the relay is closed.
-func (r *Relay) closed() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.failure != nil {
-		return r.failure
-	}
-	return ErrClosed
-}
-
-// add makes the connection of a client unless there are too many or the relay is closed.
-func (r *Relay) add(ctx context.Context, nc net.Conn) (*conn, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.ctx.Err() != nil {
-		return nil, false
-	}
-	leave, ok := r.gate.Enter(nc)
-	if !ok {
-		r.stats.refused.Add(1)
-		return nil, false
-	}
-	r.stats.connections.Add(1)
-	c := newConn(ctx, r, nc)
-	c.leave = leave
-	r.work.Add(1)
-	return c, true
-}
-
-func (r *Relay) remove(c *conn) {
-	c.leave()
-	r.work.Done()
+	return r.front.Serve(ctx, l, func(ctx context.Context, nc net.Conn) {
+		r.stats.connections.Add(1)
+		newConn(ctx, r, nc).serve()
+	}, func() { r.stats.refused.Add(1) })
 }
 
 // Close ends all connections and closes the store. It is no error if the store has failed
 // before: then what was not on disk is known to be lost.
-func (r *Relay) Close() error {
-	r.mu.Lock()
-	closed := r.isClosed
-	r.isClosed = true
-	r.cancel()
-	r.mu.Unlock()
-	r.work.Wait()
-	if closed {
-		return nil
-	}
-	err := r.store.close()
-	if r.failure != nil {
-		return nil
-	}
-	return err
-}
+func (r *Relay) Close() error { return r.front.Close(r.store.close) }

@@ -1,9 +1,12 @@
 package relay
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -11,9 +14,29 @@ import (
 	"github.com/sotto-chat/sotto/core/smp"
 )
 
-// maxServices is how many services a relay remembers. Anybody can make a certificate, and what
-// is kept of it stays.
-const maxServices = 10_000
+// maxServices is how many services a relay remembers. Anybody can make a certificate: when there are too
+// many, those that have neither a notifier nor a session are forgotten, which is tried once in
+// serviceInterval.
+const (
+	maxServices     = 10_000
+	serviceInterval = 10 * time.Minute
+)
+
+// services are those that have a session.
+type services struct {
+	mu       sync.Mutex // also held while a service gets its id
+	sessions map[key]int
+	tried    time.Time // to forget services
+}
+
+// leave tells that a session of a service has ended.
+func (s *services) leave(id key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sessions[id]--; s.sessions[id] <= 0 {
+		delete(s.sessions, id)
+	}
+}
 
 // A service is the client of a session that showed a certificate (smp-transport.md §4): a
 // program that serves many users, such as one that sends push notifications.
@@ -25,8 +48,8 @@ type service struct {
 }
 
 // acceptService reads the service part of a client's hello. peer are the certificates of TLS,
-// which has checked that the client has the key of the first one. The error is TransportBadAuth
-// or TransportBadService.
+// which has checked that the client has the key of the first one. The session is counted until
+// services.leave. The error is TransportBadAuth or TransportBadService.
 func (r *Relay) acceptService(hello *smp.ServiceHello, peer []*x509.Certificate) (*service, error) {
 	identity, err := r.serviceIdentity(hello, peer)
 	if err != nil {
@@ -37,15 +60,41 @@ func (r *Relay) acceptService(hello *smp.ServiceHello, peer []*x509.Certificate)
 		return nil, smp.TransportBadAuth
 	}
 	s := &service{role: hello.Role, fingerprint: crypt.Fingerprint(identity.Raw), key: signed}
-	r.services.Lock()
-	defer r.services.Unlock()
-	if s.id, err = r.store.service(s.fingerprint, s.role); err != nil {
+	r.services.mu.Lock()
+	defer r.services.mu.Unlock()
+	if s.id, err = r.serviceOf(s.fingerprint, s.role); err != nil {
 		if !errors.Is(err, errServiceRefused) {
 			r.storeError(err)
 		}
 		return nil, smp.TransportBadService
 	}
+	r.services.sessions[s.id]++
 	return s, nil
+}
+
+// serviceOf returns the id of the service with a certificate, and makes it for a new one. It is on disk
+// when it returns.
+func (r *Relay) serviceOf(fingerprint [32]byte, role smp.Role) (key, error) {
+	id, known, err := r.store.service(fingerprint, role)
+	if known || err != nil {
+		return id, err
+	}
+	n, err := r.store.countServices()
+	if err != nil {
+		return id, err
+	}
+	if now := r.config.Now(); n >= maxServices && now.Sub(r.services.tried) >= serviceInterval {
+		r.services.tried = now
+		forgotten, err := r.store.forgetServices(func(id key) bool { return r.services.sessions[id] > 0 })
+		if err != nil {
+			return id, err
+		}
+		n -= forgotten
+	}
+	if n >= maxServices {
+		return id, errServiceRefused
+	}
+	return r.store.addService(fingerprint, role)
 }
 
 // errChain tells that the certificates of a service are not valid.
@@ -216,37 +265,63 @@ func (r *Relay) announceNewest(queue *queue) error {
 // errServiceRefused tells that a service has another role, or that there are too many.
 var errServiceRefused = errors.New("relay: service refused")
 
-// service returns the id of the service with a certificate, and makes it for a new one. It is on
-// disk when it returns.
-func (s *store) service(fingerprint [32]byte, role smp.Role) (id key, err error) {
-	k := append([]byte{kindService}, fingerprint[:]...)
-	v, err := s.get(k)
+// service returns the id of the service with a certificate; ok is false if there is none. The error is
+// errServiceRefused if it has another role.
+func (s *store) service(fingerprint [32]byte, role smp.Role) (id key, ok bool, err error) {
+	v, err := s.get(append([]byte{kindService}, fingerprint[:]...))
 	switch {
-	case err != nil:
-		return id, err
-	case v == nil:
+	case err != nil || v == nil:
+		return id, false, err
 	case len(v) != 1+len(id):
-		return id, ErrDamaged
+		return id, false, ErrDamaged
 	case smp.Role(v[0]) != role:
-		return id, errServiceRefused
-	default:
-		return key(v[1:]), nil
+		return id, false, errServiceRefused
 	}
-	n := 0
-	if err := s.each([]byte{kindService}, func([]byte) { n++ }); err != nil {
-		return id, err
-	}
-	if n >= maxServices {
-		return id, errServiceRefused
-	}
-	id = newKey()
+	return key(v[1:]), true, nil
+}
+
+func (s *store) countServices() (n int, err error) {
+	err = s.each([]byte{kindService}, func([]byte) { n++ })
+	return n, err
+}
+
+// addService makes the id of a new service. It is on disk when it returns.
+func (s *store) addService(fingerprint [32]byte, role smp.Role) (key, error) {
+	id := newKey()
 	b := s.db.NewBatch()
-	b.Set(k, append([]byte{byte(role)}, id[:]...), nil)
+	b.Set(append([]byte{kindService}, fingerprint[:]...), append([]byte{byte(role)}, id[:]...), nil)
 	done, err := s.commit(b)
 	if err == nil {
 		err = done.wait()
 	}
 	return id, err
+}
+
+// forgetServices deletes the services without notifiers, but for those to keep, and returns how many.
+func (s *store) forgetServices(keep func(id key) bool) (n int, err error) {
+	b := s.db.NewBatch()
+	var problem error
+	err = s.each([]byte{kindService}, func(k []byte) {
+		v, err := s.get(k)
+		if err != nil || len(v) != 1+len(key{}) {
+			problem = cmp.Or(problem, err, ErrDamaged)
+			return
+		}
+		id := key(v[1:])
+		if keep(id) {
+			return
+		}
+		used, err := s.any(storeKey(kindServiceNotifier, id))
+		if problem = cmp.Or(problem, err); !used && err == nil {
+			b.Delete(k, nil)
+			n++
+		}
+	})
+	if err = cmp.Or(err, problem); err != nil {
+		b.Close()
+		return 0, err
+	}
+	return n, s.commitLater(b)
 }
 
 // notifiersOf returns the notifiers of a service.
@@ -262,6 +337,18 @@ func (s *store) notifiersOf(service key) (list []key, err error) {
 
 // each calls f with each key that begins with prefix, which begins with a kind.
 func (s *store) each(prefix []byte, f func(k []byte)) error {
+	return s.eachUntil(prefix, func(k []byte) bool { f(k); return true })
+}
+
+// any tells whether a key begins with prefix.
+func (s *store) any(prefix []byte) (found bool, err error) {
+	err = s.eachUntil(prefix, func([]byte) bool { found = true; return false })
+	return found, err
+}
+
+// eachUntil calls f as each does until f returns false.
+func (s *store) eachUntil(prefix []byte, f func(k []byte) bool) (err error) {
+	defer s.disk.Guard(&err)
 	upper := append([]byte(nil), prefix...)
 	for i := len(upper) - 1; i >= 0; i-- {
 		if upper[i]++; upper[i] != 0 {
@@ -273,8 +360,7 @@ func (s *store) each(prefix []byte, f func(k []byte)) error {
 		return fmt.Errorf("reading the queue store: %w", err)
 	}
 	defer it.Close()
-	for it.First(); it.Valid(); it.Next() {
-		f(it.Key())
+	for ok := it.First(); ok && f(it.Key()); ok = it.Next() {
 	}
 	return it.Error()
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/relay/internal/relaytest"
 	"github.com/sotto-chat/sotto/core/smp"
 )
 
@@ -194,9 +195,14 @@ func (s *server) wantRefused(t *testing.T, certificate *tls.Certificate, hello *
 	p.closed()
 }
 
+// TestServiceLimit has as many services as there may be. Those that nobody uses make room for others.
 func TestServiceLimit(t *testing.T) {
-	s := startRelay(t, Config{})
+	now := relaytest.NewClock(time.Now())
+	s := startRelay(t, Config{Now: now.Now})
+	var used key // the id of all of them
+	ntf := &notifier{service: &used}
 	b := s.store.db.NewBatch()
+	b.Set(serviceKey(ntf), nil, nil)
 	for i := range maxServices - 1 {
 		b.Set(append([]byte{kindService}, fmt.Sprintf("%032d", i)...), make([]byte, 25), nil)
 	}
@@ -206,7 +212,23 @@ func TestServiceLimit(t *testing.T) {
 	last, tooMany := makeCertificates(t, 1, time.Now().AddDate(1, 0, 0)), makeCertificates(t, 1, time.Now().AddDate(1, 0, 0))
 	s.dialService(t, last, smp.RoleNotifier)
 	s.wantRefused(t, &tooMany.tls, tooMany.hello('N', ed25519Key().public), smp.TransportBadService)
-	s.dialService(t, last, smp.RoleNotifier)
+	session := s.dialService(t, last, smp.RoleNotifier)
+
+	b = s.store.db.NewBatch()
+	deleteNotifier(b, ntf)
+	if err := s.store.commitLater(b); err != nil {
+		t.Fatal(err)
+	}
+	// Not again at once: looking for what can be forgotten takes time.
+	s.wantRefused(t, &tooMany.tls, tooMany.hello('N', ed25519Key().public), smp.TransportBadService)
+	now.Advance(serviceInterval)
+	s.dialService(t, tooMany, smp.RoleNotifier)
+	if n := must(s.store.countServices()); n != 2 {
+		t.Errorf("%d services are left", n)
+	}
+	if again := s.dialService(t, last, smp.RoleNotifier); again.id != session.id {
+		t.Error("a service is forgotten that has a session")
+	}
 }
 
 // withNotifier makes a queue with a notifier.

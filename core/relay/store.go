@@ -89,6 +89,7 @@ func (s *store) size() int64 { return int64(s.db.Metrics().DiskSpaceUsage()) }
 func (s *store) countQueues() (wait func() (int64, error)) {
 	snapshot := s.db.NewSnapshot()
 	return func() (n int64, err error) {
+		defer s.disk.Guard(&err)
 		defer snapshot.Close()
 		it, err := snapshot.NewIter(&pebble.IterOptions{LowerBound: []byte{kindQueue}, UpperBound: []byte{kindQueue + 1}})
 		if err != nil {
@@ -103,7 +104,7 @@ func (s *store) countQueues() (wait func() (int64, error)) {
 }
 
 func (s *store) close() error {
-	if err := s.db.Close(); err != nil {
+	if err := s.disk.Close(s.db); err != nil {
 		return fmt.Errorf("closing the queue store: %w", err)
 	}
 	return nil
@@ -124,6 +125,7 @@ func (c *commit) wait() error {
 		return nil
 	}
 	c.once.Do(func() {
+		defer c.store.disk.Guard(&c.err)
 		c.err = c.batch.SyncWait()
 		if e := c.batch.Close(); c.err == nil {
 			c.err = e
@@ -136,7 +138,8 @@ func (c *commit) wait() error {
 }
 
 // commit makes a change visible and has it synced; the caller answers after wait.
-func (s *store) commit(b *pebble.Batch) (*commit, error) {
+func (s *store) commit(b *pebble.Batch) (_ *commit, err error) {
+	defer s.disk.Guard(&err)
 	if err := s.disk.Failure(); err != nil {
 		b.Close()
 		return nil, fmt.Errorf("writing to the queue store: %w", err)
@@ -144,14 +147,18 @@ func (s *store) commit(b *pebble.Batch) (*commit, error) {
 	if err := s.db.ApplyNoSyncWait(b, pebble.Sync); err != nil {
 		return nil, fmt.Errorf("writing to the queue store: %w", err)
 	}
+	if err := s.disk.Failure(); err != nil { // the batch may be stuck
+		return nil, fmt.Errorf("writing to the queue store: %w", err)
+	}
 	return &commit{store: s, batch: b}, nil
 }
 
 // commitLater makes a change visible that a crash may undo. Changes reach the disk in
 // their order, so what follows it can't survive without it.
-func (s *store) commitLater(b *pebble.Batch) error {
+func (s *store) commitLater(b *pebble.Batch) (err error) {
+	defer s.disk.Guard(&err)
 	defer b.Close()
-	err := s.disk.Failure()
+	err = s.disk.Failure()
 	if err == nil {
 		err = b.Commit(pebble.NoSync)
 	}
@@ -173,7 +180,8 @@ func messageKey(kind byte, k key, number uint64) []byte {
 func (s *store) get(k []byte) ([]byte, error) { return s.append(nil, k) }
 
 // append appends a value to b. It is nil if there is none.
-func (s *store) append(b, k []byte) ([]byte, error) {
+func (s *store) append(b, k []byte) (_ []byte, err error) {
+	defer s.disk.Guard(&err)
 	v, closer, err := s.db.Get(k)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil
@@ -208,7 +216,8 @@ func (s *store) find(kind byte, id smp.ID) (rcv key, ok bool, err error) {
 func firstNumber(now time.Time) uint64 { return uint64(now.UnixNano()) }
 
 // load reads a queue; it is nil if there is none.
-func (s *store) load(rcv key, now time.Time) (*queue, error) {
+func (s *store) load(rcv key, now time.Time) (_ *queue, err error) {
+	defer s.disk.Guard(&err)
 	v, err := s.get(storeKey(kindQueue, rcv))
 	if err != nil || v == nil {
 		return nil, err
@@ -420,6 +429,7 @@ func (s *store) remove(q *queue) (*commit, error) {
 // after returns the first key of a kind whose id is k or comes after it; ok is false
 // behind the last one.
 func (s *store) after(kind byte, k key) (found key, ok bool, err error) {
+	defer s.disk.Guard(&err)
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: storeKey(kind, k), UpperBound: []byte{kind + 1}})
 	if err != nil {
 		return found, false, fmt.Errorf("reading the queue store: %w", err)

@@ -2,12 +2,14 @@ package relay
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"reflect"
 	"testing"
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/relay/internal/relaytest"
 	"github.com/sotto-chat/sotto/core/smp"
 )
 
@@ -83,8 +85,8 @@ func TestDeletedLeavesNothing(t *testing.T) {
 }
 
 func TestExpiry(t *testing.T) {
-	now := &clock{t: time.Unix(1700000000, 0)}
-	s := startRelay(t, Config{Now: now.now, Quota: 4, MessageTTL: 10 * time.Hour, QueueTTL: 30 * 24 * time.Hour})
+	now := relaytest.NewClock(time.Unix(1700000000, 0))
+	s := startRelay(t, Config{Now: now.Now, Quota: 4, MessageTTL: 10 * time.Hour, QueueTTL: 30 * 24 * time.Hour})
 	a, b := s.dial(t, 18), s.dial(t, 18)
 	expire := func() {
 		t.Helper()
@@ -97,7 +99,7 @@ func TestExpiry(t *testing.T) {
 	for i := range 4 {
 		b.want(smp.OK{}, text(fmt.Sprint(i)), q.SndID, nil)
 		b.want(smp.OK{}, text(fmt.Sprint(i)), full.SndID, nil)
-		now.advance(time.Hour)
+		now.Advance(time.Hour)
 	}
 	b.want(smp.ErrQuota, text("4"), full.SndID, nil)
 	size := func(q *testQueue) int { return a.do(smp.Que{}, q.RcvID, q.rcv.private).(smp.Info).Size }
@@ -105,7 +107,7 @@ func TestExpiry(t *testing.T) {
 	if n := size(q); n != 4 {
 		t.Errorf("%d of 4 fresh messages", n)
 	}
-	now.advance(7*time.Hour + time.Minute) // the first two are more than 10 hours old
+	now.Advance(7*time.Hour + time.Minute) // the first two are more than 10 hours old
 	expire()
 	if n := size(q); n != 2 {
 		t.Errorf("%d messages instead of 2", n)
@@ -114,10 +116,10 @@ func TestExpiry(t *testing.T) {
 	// A subscriber who has an expired message in hand gets the next one.
 	a.want(smp.SOK{}, smp.Sub{}, q.RcvID, q.rcv.private)
 	id := q.wantText(t, a.event(q.RcvID), "2")
-	now.advance(time.Hour)
+	now.Advance(time.Hour)
 	expire()
 	id = q.wantText(t, a.do(smp.Ack{MsgID: id}, q.RcvID, q.rcv.private), "3")
-	now.advance(20 * time.Hour)
+	now.Advance(20 * time.Hour)
 	expire()
 	b.want(smp.OK{}, text("4"), q.SndID, nil)
 	id = q.wantText(t, a.do(smp.Ack{MsgID: id}, q.RcvID, q.rcv.private), "4")
@@ -130,10 +132,10 @@ func TestExpiry(t *testing.T) {
 	b.want(smp.ErrQuota, text("5"), full.SndID, nil)
 
 	// The unused queue goes, the one with a subscriber stays.
-	now.advance(29 * 24 * time.Hour)
+	now.Advance(29 * 24 * time.Hour)
 	expire()
 	b.want(smp.ErrQuota, text("6"), full.SndID, nil)
-	now.advance(31 * 24 * time.Hour)
+	now.Advance(31 * 24 * time.Hour)
 	expire()
 	b.want(smp.ErrAuth, text("7"), full.SndID, nil)
 	b.want(smp.OK{}, text("8"), q.SndID, nil)
@@ -218,5 +220,28 @@ func TestSuccessor(t *testing.T) {
 	k := key{0: 1, 22: 7, 23: 0xff}
 	if next, ok := k.successor(); !ok || next != (key{0: 1, 22: 8}) {
 		t.Errorf("successor %x", next)
+	}
+}
+
+// TestExpiryPassesDamage has a damaged record, which must not keep the queues behind it for ever.
+func TestExpiryPassesDamage(t *testing.T) {
+	now := relaytest.NewClock(time.Unix(1700000000, 0))
+	s := startRelay(t, Config{Now: now.Now, MessageTTL: time.Hour})
+	a, b := s.dial(t, 18), s.dial(t, 18)
+	q := a.newQueue(smp.ModeMessaging, func(n *smp.New) { n.Subscribe = false })
+	b.want(smp.OK{}, text("old"), q.SndID, nil)
+	var first key // comes before all others
+	batch := s.store.db.NewBatch()
+	batch.Set(storeKey(kindQueue, first), []byte("damaged"), nil)
+	batch.Set(messageKey(kindMessage, first, 1), []byte("damaged"), nil)
+	if err := s.store.commitLater(batch); err != nil {
+		t.Fatal(err)
+	}
+	now.Advance(2 * time.Hour)
+	if err := s.expire(); !errors.Is(err, ErrDamaged) {
+		t.Errorf("the damage is told as %v", err)
+	}
+	if n := a.do(smp.Que{}, q.RcvID, q.rcv.private).(smp.Info).Size; n != 0 {
+		t.Errorf("%d messages are left", n)
 	}
 }

@@ -88,7 +88,7 @@ func BenchmarkVerify(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				tr.Verify(signed, &relayKey, c.public)
+				tr.Verify(nil, signed, &relayKey, c.public)
 			}
 		})
 	}

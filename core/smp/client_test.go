@@ -29,7 +29,7 @@ func testVersion(t *testing.T, version uint16) {
 	waiting := []string{"one", "two"}
 	c := dial(t, version, func(s *script) {
 		s.serve(func(cmd Command, tr Transmission) Message {
-			if len(tr.Auth) > 0 && !tr.Verify(s.params.AppendSigned(nil, &tr), &s.key, testKey.Public(), (&crypt.X25519Private{8}).Public()) {
+			if len(tr.Auth) > 0 && !tr.Verify(nil, s.params.AppendSigned(nil, &tr), &s.key, testKey.Public(), (&crypt.X25519Private{8}).Public()) {
 				t.Errorf("%T is not authorized", cmd)
 			}
 			switch cmd := cmd.(type) {

@@ -2,45 +2,15 @@ package smp
 
 import (
 	"bytes"
-	"compress/gzip"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"os"
 	"testing"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/internal/reference"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
-// hexBytes are bytes that stand as hex in JSON.
-type hexBytes []byte
-
-func (h *hexBytes) UnmarshalJSON(b []byte) error {
-	var s string
-	if err := json.Unmarshal(b, &s); err != nil {
-		return err
-	}
-	var err error
-	*h, err = hex.DecodeString(s)
-	return err
-}
-
-func loadJSON(t testing.TB, name string, v any) {
-	t.Helper()
-	f, err := os.Open("testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.NewDecoder(z).Decode(v); err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-}
+type hexBytes = reference.Hex
 
 type commandVector struct {
 	Name      string
@@ -55,7 +25,7 @@ type commandVectors struct{ Commands, Messages []commandVector }
 
 func TestCommandVectors(t *testing.T) {
 	var v commandVectors
-	loadJSON(t, "commands.json.gz", &v)
+	reference.Read(t, "commands.json.gz", &v)
 	for _, c := range v.Commands {
 		checkVector(t, c, func(version uint16, b []byte) (appender, error) { return ParseCommand(version, b) })
 	}
@@ -66,7 +36,7 @@ func TestCommandVectors(t *testing.T) {
 
 func TestMessageVectors(t *testing.T) {
 	var v commandVectors
-	loadJSON(t, "commands.json.gz", &v)
+	reference.Read(t, "commands.json.gz", &v)
 	for _, c := range v.Messages {
 		checkVector(t, c, func(version uint16, b []byte) (appender, error) { return ParseMessage(version, b) })
 	}
@@ -249,7 +219,7 @@ type keyVector struct {
 
 func TestTransmissionVectors(t *testing.T) {
 	var v transmissionVectors
-	loadJSON(t, "transmissions.json.gz", &v)
+	reference.Read(t, "transmissions.json.gz", &v)
 	ed, x, relayKey := crypt.Ed25519Private(v.Ed.Private), crypt.X25519Private(v.X.Private), crypt.X25519Private(v.ServerDH.Private)
 	service := crypt.Ed25519Private(v.ServiceKey.Private)
 	relayPublic := relayKey.Public()
@@ -276,7 +246,7 @@ func TestTransmissionVectors(t *testing.T) {
 			}
 			signed = append(bytes.Clone(v.ServiceCertHash), signed...)
 		}
-		if len(tr.Auth) > 0 && !tr.Verify(signed, &relayKey, x.Public(), ed.Public()) {
+		if len(tr.Auth) > 0 && !tr.Verify(nil, signed, &relayKey, x.Public(), ed.Public()) {
 			t.Errorf("%s in version %d does not verify", c.Name, c.V)
 		}
 		if len(tr.Auth) > 0 && len(tr.ServiceSig) == 0 {
@@ -311,7 +281,7 @@ func TestTransmissionVectors(t *testing.T) {
 
 func TestVerifyRefuses(t *testing.T) {
 	var v transmissionVectors
-	loadJSON(t, "transmissions.json.gz", &v)
+	reference.Read(t, "transmissions.json.gz", &v)
 	ed, x, relayKey := crypt.Ed25519Private(v.Ed.Private), crypt.X25519Private(v.X.Private), crypt.X25519Private(v.ServerDH.Private)
 	relayPublic := relayKey.Public()
 	p := Params{Version: 18, SessionID: v.SessionID}
@@ -321,15 +291,15 @@ func TestVerifyRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		signed := p.AppendSigned(nil, &tr)
-		if tr.Verify(signed, &relayKey) || tr.Verify(signed, &relayKey, crypt.Ed25519Public{}, crypt.X25519Public{}) {
+		if tr.Verify(nil, signed, &relayKey) || tr.Verify(nil, signed, &relayKey, crypt.Ed25519Public{}, crypt.X25519Public{}) {
 			t.Errorf("%T: verified without the key", key)
 		}
 		all := []crypt.AuthPublic{ed.Public(), x.Public(), (&crypt.Ed448Private{7}).Public()}
-		if !tr.Verify(signed, &relayKey, all...) {
+		if !tr.Verify(nil, signed, &relayKey, all...) {
 			t.Errorf("%T: not verified", key)
 		}
 		signed[len(signed)-1] ^= 1
-		if tr.Verify(signed, &relayKey, all...) {
+		if tr.Verify(nil, signed, &relayKey, all...) {
 			t.Errorf("%T: verified another command", key)
 		}
 	}

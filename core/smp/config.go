@@ -1,6 +1,7 @@
 package smp
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -53,21 +54,10 @@ func (c Config) withDefaults() Config {
 	if c.Path == nil {
 		c.Path = transport.Direct
 	}
-	if c.Versions == (wire.VersionRange{}) {
-		c.Versions = Versions
-	}
-	for _, d := range []struct {
-		value *time.Duration
-		other time.Duration
-	}{
-		{&c.ConnectTimeout, DefaultConnectTimeout},
-		{&c.CommandTimeout, DefaultCommandTimeout},
-		{&c.PingInterval, DefaultPingInterval},
-	} {
-		if *d.value == 0 {
-			*d.value = d.other
-		}
-	}
+	c.Versions = cmp.Or(c.Versions, Versions)
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, DefaultConnectTimeout)
+	c.CommandTimeout = cmp.Or(c.CommandTimeout, DefaultCommandTimeout)
+	c.PingInterval = cmp.Or(c.PingInterval, DefaultPingInterval)
 	return c
 }
 

@@ -105,13 +105,9 @@ func (h *ServerHello) verify(fingerprint wire.KeyHash, leaf crypt.PublicKey) (*c
 	if len(h.Chain) < 2 || len(h.Chain) > 4 || crypt.Fingerprint(h.Chain[1]) != fingerprint {
 		return nil, fmt.Errorf("%w: another certificate", ErrIdentity)
 	}
-	signed, err := crypt.OpenSignedKey(h.SignedKey, leaf)
+	key, err := crypt.OpenSessionKey(h.SignedKey, leaf)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrIdentity, err)
-	}
-	key, ok := signed.(crypt.X25519Public)
-	if !ok {
-		return nil, fmt.Errorf("%w: %w", ErrIdentity, crypt.ErrSignedKey)
 	}
 	return &key, nil
 }

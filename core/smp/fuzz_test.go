@@ -5,11 +5,12 @@ import (
 	"testing"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/internal/reference"
 )
 
 func seed(f *testing.F, messages bool) {
 	var v commandVectors
-	loadJSON(f, "commands.json.gz", &v)
+	reference.Read(f, "commands.json.gz", &v)
 	list := v.Commands
 	if messages {
 		list = v.Messages
@@ -57,7 +58,7 @@ func FuzzParseMessage(f *testing.F) {
 
 func FuzzBlock(f *testing.F) {
 	var v transmissionVectors
-	loadJSON(f, "transmissions.json.gz", &v)
+	reference.Read(f, "transmissions.json.gz", &v)
 	for _, c := range v.Transmissions {
 		for _, b := range c.BatchOf2 {
 			f.Add(c.V, []byte(b.Content))
@@ -84,7 +85,7 @@ func FuzzBlock(f *testing.F) {
 
 func FuzzHello(f *testing.F) {
 	var v recording
-	loadJSON(f, "session.json.gz", &v)
+	reference.Read(f, "session.json.gz", &v)
 	f.Add([]byte(v.Sessions[0].ServerHello))
 	f.Add([]byte(v.Sessions[0].ClientHello))
 	f.Add((&ServiceAnswer{Err: TransportBadAuth}).Append(nil))

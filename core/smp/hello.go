@@ -18,7 +18,7 @@ type ServerHello struct {
 func (h *ServerHello) Append(b []byte) []byte {
 	b = wire.AppendShort(h.Versions.Append(b), h.SessionID)
 	if h.Versions.Max >= versionSessionKeys {
-		b = wire.AppendLarge(appendChain(b, h.Chain), h.SignedKey)
+		b = wire.AppendLarge(wire.AppendLarges(b, h.Chain), h.SignedKey)
 	}
 	return b
 }
@@ -29,7 +29,7 @@ func ParseServerHello(b []byte) (*ServerHello, error) {
 	r := wire.NewReader(b)
 	h := &ServerHello{Versions: r.VersionRange(), SessionID: r.Short()}
 	if h.Versions.Max >= versionSessionKeys {
-		h.Chain, h.SignedKey = readChain(r), r.Large()
+		h.Chain, h.SignedKey = r.Larges(), r.Large()
 	}
 	if r.Err() != nil {
 		return nil, TransportParse
@@ -75,7 +75,7 @@ func (h *ClientHello) Append(b []byte) []byte {
 	if h.Version >= versionServices {
 		b = wire.AppendMaybe(b, h.Service != nil)
 		if s := h.Service; s != nil {
-			b = wire.AppendLarge(appendChain(append(b, byte(s.Role)), s.Chain), s.SignedKey)
+			b = wire.AppendLarge(wire.AppendLarges(append(b, byte(s.Role)), s.Chain), s.SignedKey)
 		}
 	}
 	return b
@@ -98,7 +98,7 @@ func ParseClientHello(b []byte) (*ClientHello, error) {
 		h.Proxy = r.Bool()
 	}
 	if h.Version >= versionServices && r.Maybe() {
-		h.Service = &ServiceHello{Role: Role(r.Byte()), Chain: readChain(r), SignedKey: r.Large()}
+		h.Service = &ServiceHello{Role: Role(r.Byte()), Chain: r.Larges(), SignedKey: r.Large()}
 		switch h.Service.Role {
 		case RoleMessaging, RoleNotifier, RoleProxy:
 		default:

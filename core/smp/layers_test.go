@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/internal/reference"
 )
 
 func wantSum(t *testing.T, what string, got, want []byte) {
@@ -32,7 +33,7 @@ func TestReceivedVectors(t *testing.T) {
 			HeaderKey hexBytes `json:"pub_header_key"`
 		} `json:"client_envelopes"`
 	}
-	loadJSON(t, "layers.json.gz", &v)
+	reference.Read(t, "layers.json.gz", &v)
 	secret, id := crypt.Secret(v.Secret), ID(v.MsgID)
 	for _, c := range []struct {
 		m   Received
@@ -131,7 +132,7 @@ type recording struct {
 // transmissions, commands and messages.
 func TestRecordedSessions(t *testing.T) {
 	var v recording
-	loadJSON(t, "session.json.gz", &v)
+	reference.Read(t, "session.json.gz", &v)
 	bodies := make(map[ID][]byte)
 	for _, s := range v.Sessions {
 		server, err := ParseServerHello(s.ServerHello)
@@ -164,7 +165,7 @@ func TestRecordedSessions(t *testing.T) {
 				list = append(list, p.AppendTransmission(nil, &tr))
 				if len(r.AuthKey) > 0 {
 					key := crypt.Ed25519Private(r.AuthKey)
-					if !tr.Verify(p.AppendSigned(nil, &tr), &relayKey, key.Public()) {
+					if !tr.Verify(nil, p.AppendSigned(nil, &tr), &relayKey, key.Public()) {
 						t.Errorf("block %d: authorization does not verify", i)
 					}
 				}
@@ -225,7 +226,7 @@ func TestRecordedSessions(t *testing.T) {
 // TestRecordedProxy replays an SKEY through a proxy in all four layers.
 func TestRecordedProxy(t *testing.T) {
 	var v recording
-	loadJSON(t, "session.json.gz", &v)
+	reference.Read(t, "session.json.gz", &v)
 	r := v.Proxy
 	m, err := ParseMessage(18, r.PKey)
 	pkey, ok := m.(PKey)
@@ -242,7 +243,7 @@ func TestRecordedProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := crypt.Ed25519Private(r.KeyPrivate)
-	if !tr.Verify(p.AppendSigned(nil, &tr), nil, key.Public()) {
+	if !tr.Verify(nil, p.AppendSigned(nil, &tr), nil, key.Public()) {
 		t.Error("the inner command does not verify")
 	}
 	secret, nonce := crypt.Secret(r.Secret), crypt.NonceOf(r.Nonce)

@@ -186,7 +186,7 @@ func (m NMsg) Append(b []byte, _ uint16) []byte {
 
 func (m PKey) Append(b []byte, _ uint16) []byte {
 	b = m.Versions.Append(wire.AppendShort(append(b, "PKEY "...), m.SessionID))
-	return wire.AppendLarge(appendChain(b, m.Chain), m.SignedKey)
+	return wire.AppendLarge(wire.AppendLarges(b, m.Chain), m.SignedKey)
 }
 
 func (m PRes) Append(b []byte, _ uint16) []byte { return append(append(b, "PRES "...), m.Box...) }
@@ -263,7 +263,7 @@ func ParseMessage(version uint16, b []byte) (Message, error) {
 	case "NMSG":
 		m = NMsg{crypt.NonceOf(r.Bytes(24)), r.Short()}
 	case "PKEY":
-		m = PKey{r.Short(), r.VersionRange(), readChain(r), r.Large()}
+		m = PKey{r.Short(), r.VersionRange(), r.Larges(), r.Large()}
 	case "PRES":
 		m = PRes{r.Tail()}
 	case "RRES":

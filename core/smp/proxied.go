@@ -40,13 +40,9 @@ func (c *Client) Proxy(ctx context.Context, server wire.Server, password string)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrIdentity, err)
 	}
-	signed, err := crypt.OpenSignedKey(p.SignedKey, leaf)
+	key, err := crypt.OpenSessionKey(p.SignedKey, leaf)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrIdentity, err)
-	}
-	key, ok := signed.(crypt.X25519Public)
-	if !ok {
-		return nil, fmt.Errorf("%w: %w", ErrIdentity, crypt.ErrSignedKey)
 	}
 	return &Proxied{proxy: c, params: Params{Version: version, SessionID: p.SessionID}, key: key}, nil
 }

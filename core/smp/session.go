@@ -167,6 +167,20 @@ func (s *Session) Queues() (list []ID) {
 	return list
 }
 
+// Remembers tells whether a queue is remembered.
+func (s *Session) Remembers(id ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.subs[id] != nil
+}
+
+// Empty tells whether no queue is remembered.
+func (s *Session) Empty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.subs) == 0
+}
+
 // Do waits until the session is connected, for as long as ctx allows, and does what
 // Client.Do does. A queue that a New subscribes to is remembered, and one that a Del
 // deletes is forgotten.

@@ -141,20 +141,3 @@ func readMaybeShort[T ~string](r *wire.Reader) T {
 	}
 	return ""
 }
-
-func appendChain(b []byte, chain [][]byte) []byte {
-	b = append(b, byte(len(chain)))
-	for _, cert := range chain {
-		b = wire.AppendLarge(b, cert)
-	}
-	return b
-}
-
-func readChain(r *wire.Reader) [][]byte {
-	n := r.NonEmpty()
-	var chain [][]byte
-	for i := 0; i < n && r.Err() == nil; i++ {
-		chain = append(chain, r.Large())
-	}
-	return chain
-}

@@ -20,6 +20,9 @@ const (
 	maxBridges    = 100
 	maxBridgeLine = 4096
 	maxBridgeText = 64 << 10
+
+	// Tor hands the arguments on as user name and password of SOCKS, with semicolons between, and fails on longer ones.
+	maxBridgeArgs = 510
 )
 
 // Errors of ParseBridges. They are wrapped with the number of the line, never with its text.
@@ -117,6 +120,10 @@ func parseBridge(line string) (Bridge, error) {
 		if key, _, found := strings.Cut(f, "="); !found || key == "" {
 			return Bridge{}, ErrBridge
 		}
+	}
+	args := strings.Join(fields, "")
+	if len(args)+strings.Count(args, ";")+len(fields)-1 > maxBridgeArgs {
+		return Bridge{}, ErrBridgeLong
 	}
 	b.Args = fields
 	return b, nil

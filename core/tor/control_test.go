@@ -19,6 +19,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sotto-chat/sotto/core/internal/accept"
 )
 
 // fakeControl is a control port, of a tor that does what a test wants.
@@ -46,32 +48,9 @@ func newFakeControl(t *testing.T) *fakeControl {
 	if err := os.WriteFile(f.cookie, secret, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var open []net.Conn
-	wg.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			open = append(open, conn)
-			mu.Unlock()
-			wg.Go(func() {
-				defer conn.Close()
-				f.serve(conn, secret)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		mu.Lock()
-		for _, c := range open {
-			c.Close()
-		}
-		mu.Unlock()
-		wg.Wait()
+	accept.Each(t, l, func(conn net.Conn) {
+		defer conn.Close()
+		f.serve(conn, secret)
 	})
 	return f
 }

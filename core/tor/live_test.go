@@ -16,9 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/proxy"
-
+	"github.com/sotto-chat/sotto/core/internal/accept"
 	"github.com/sotto-chat/sotto/core/transport"
+	"golang.org/x/net/proxy"
 )
 
 // quick are times for tests.
@@ -140,22 +140,9 @@ func newEcho(t *testing.T, network, address string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() {
-				defer conn.Close()
-				io.Copy(conn, conn)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		wg.Wait()
+	accept.Each(t, l, func(conn net.Conn) {
+		defer conn.Close()
+		io.Copy(conn, conn)
 	})
 	return l.Addr().String()
 }

@@ -151,3 +151,56 @@ func TestTransportPath(t *testing.T) {
 		}
 	}
 }
+
+// TestBridgesVerified has tor itself check the lines of bridges: those that are built in, others as they are handed out, and the
+// longest that it takes.
+func TestBridgesVerified(t *testing.T) {
+	tor, err := FindTor()
+	if err != nil {
+		t.Fatal("install tor: ", err)
+	}
+	verified := func(bridges ...Bridge) error {
+		t.Helper()
+		plugins := map[string]string{}
+		for _, b := range bridges {
+			if b.Transport != "" {
+				plugins[b.Transport] = filepath.Join(t.TempDir(), b.Transport)
+			}
+		}
+		c := Config{Dir: t.TempDir(), Bridges: bridges}
+		f := c.files(false)
+		if err := os.WriteFile(f.torrc, []byte(c.torrc(f, plugins, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command(tor, "--verify-config", "-f", f.torrc, "--defaults-torrc", os.DevNull).CombinedOutput(); err != nil {
+			return errors.New(string(out))
+		}
+		return nil
+	}
+	bridges := SnowflakeBridges()
+	const longest = maxBridgeArgs - len("a=;b=x")
+	text := strings.Join([]string{
+		"192.0.2.1:443",
+		"[2001:db8::1]:9001 " + testFingerprint,
+		"Bridge obfs4 192.0.2.1:443 " + testFingerprint + " " + testCert + " iat-mode=0",
+		"webtunnel [2001:db8::2]:443 " + testFingerprint + " url=https://example.org/a;b ver=0.0.1",
+		"meek_lite 192.0.2.20:80 url=https://example.org front=www.example.org utls=HelloRandomizedALPN",
+		"obfs4 192.0.2.1:443 a=" + strings.Repeat("v", longest) + " b=x",
+	}, "\n")
+	more, err := ParseBridges(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := verified(append(bridges, more...)...); err != nil {
+		t.Error(err)
+	}
+	for _, value := range []string{strings.Repeat("v", longest+1), strings.Repeat(";", (longest+1)/2+1)} {
+		line := "obfs4 192.0.2.1:443 a=" + value + " b=x"
+		if _, err := ParseBridges(line); !errors.Is(err, ErrBridgeLong) {
+			t.Errorf("arguments of %d bytes: %v", len(value), err)
+		}
+		if verified(Bridge{Transport: "obfs4", Address: netip.MustParseAddrPort("192.0.2.1:443"), Args: []string{"a=" + value, "b=x"}}) == nil {
+			t.Errorf("tor takes arguments of %d bytes, which are refused here", len(value))
+		}
+	}
+}

@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/internal/accept"
+	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -75,41 +75,13 @@ func newRelay(t testing.TB) *testRelay {
 	r := &testRelay{fingerprint: crypt.Fingerprint(certificate.Certificate[1]), accepted: make(chan *tls.Conn, 16)}
 	r.host, r.port, _ = net.SplitHostPort(l.Addr().String())
 	config := &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"smp/1", "h2"}, MinVersion: tls.VersionTLS13}
-	serve(t, l, func(conn net.Conn) {
+	accept.Each(t, l, func(conn net.Conn) {
 		c := tls.Server(conn, config)
 		if c.Handshake() == nil {
 			r.accepted <- c
 		}
 	})
 	return r
-}
-
-// serve gives each connection to handle in its own goroutine and ends all with the test.
-func serve(t testing.TB, l net.Listener, handle func(conn net.Conn)) {
-	var mu sync.Mutex
-	var open []net.Conn
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			open = append(open, conn)
-			mu.Unlock()
-			wg.Go(func() { handle(conn) })
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		mu.Lock()
-		for _, conn := range open {
-			conn.Close()
-		}
-		mu.Unlock()
-		wg.Wait()
-	})
 }
 
 // socksServer is a proxy that connects everything to one relay.
@@ -142,7 +114,7 @@ func newSOCKS(t testing.TB, network, address string, relay *testRelay) *socksSer
 		t.Fatal(err)
 	}
 	s := &socksServer{address: l.Addr().String(), relay: relay}
-	serve(t, l, s.handle)
+	accept.Each(t, l, s.handle)
 	return s
 }
 

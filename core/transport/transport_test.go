@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/internal/accept"
 	"github.com/sotto-chat/sotto/core/transport/tls13"
 	"github.com/sotto-chat/sotto/core/wire"
 )
@@ -105,7 +106,7 @@ func TestDialErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	serve(t, plain, func(conn net.Conn) {
+	accept.Each(t, plain, func(conn net.Conn) {
 		conn.Write([]byte("220 mail.example ESMTP\r\n"))
 		io.Copy(io.Discard, conn)
 	})
@@ -214,7 +215,7 @@ func hangingDials(t *testing.T) map[string]hangingDial {
 		t.Fatal(err)
 	}
 	inTLS := make(chan struct{}, 1)
-	serve(t, silent, func(conn net.Conn) {
+	accept.Each(t, silent, func(conn net.Conn) {
 		io.ReadFull(conn, make([]byte, 1))
 		inTLS <- struct{}{}
 		io.Copy(io.Discard, conn)

@@ -32,7 +32,30 @@ func Decode(ctx context.Context, r io.Reader) (clip Clip, err error) {
 	if err != nil {
 		return Clip{}, err
 	}
-	return t.decode(ctx)
+	t.config = coreConfig(t.config)
+	clip, err = t.decode(ctx)
+	if errors.Is(err, pcm.ErrUnsupported) {
+		if err := t.toCore(ctx); err != nil {
+			return Clip{}, err
+		}
+		return t.decode(ctx)
+	}
+	return clip, err
+}
+
+// toCore makes HE-AAC its core.
+func (t *track) toCore(ctx context.Context) error {
+	for i, f := range t.frames {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		core, ok := coreFrame(t.config, f)
+		if !ok {
+			return fmt.Errorf("%w: it is neither AAC-LC nor HE-AAC", ErrUnsupported)
+		}
+		t.frames[i] = core
+	}
+	return nil
 }
 
 // decode decodes the frames.

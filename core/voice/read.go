@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/sotto-chat/sotto/core/mp4"
 )
 
 const (
@@ -19,29 +21,29 @@ func parse(file []byte) (*track, error) {
 	if len(file) < 8 || string(file[4:8]) != "ftyp" {
 		return nil, fmt.Errorf("%w: it is no m4a file", ErrUnsupported)
 	}
-	movie, ok := find(file, "moov")
+	movie, ok := mp4.Find(file, "moov")
 	if !ok {
 		return nil, fmt.Errorf("%w: it has no index", ErrDamaged)
 	}
-	if _, fragmented := find(movie, "mvex"); fragmented {
+	if _, fragmented := mp4.Find(movie, "mvex"); fragmented {
 		return nil, fmt.Errorf("%w: it is made of fragments", ErrUnsupported)
 	}
 	t := &track{}
-	if head, ok := find(movie, "mvhd"); ok {
-		t.movieTimescale = timescale(head)
+	if head, ok := mp4.Find(movie, "mvhd"); ok {
+		t.movieTimescale, _ = mp4.Time(head)
 	}
-	for trak := range all(movie, "trak") {
-		media, _ := find(trak, "mdia")
-		handler, _ := find(media, "hdlr")
+	for trak := range mp4.All(movie, "trak") {
+		media, _ := mp4.Find(trak, "mdia")
+		handler, _ := mp4.Find(media, "hdlr")
 		if len(handler) < 12 || string(handler[8:12]) != "soun" {
 			continue
 		}
-		if head, ok := find(media, "mdhd"); ok {
-			t.timescale = timescale(head)
+		if head, ok := mp4.Find(media, "mdhd"); ok {
+			t.timescale, _ = mp4.Time(head)
 		}
 		t.edit(trak)
-		info, _ := find(media, "minf")
-		table, ok := find(info, "stbl")
+		info, _ := mp4.Find(media, "minf")
+		table, ok := mp4.Find(info, "stbl")
 		if !ok {
 			return nil, fmt.Errorf("%w: it has no table of frames", ErrDamaged)
 		}
@@ -53,55 +55,10 @@ func parse(file []byte) (*track, error) {
 	return nil, fmt.Errorf("%w: it has no sound", ErrUnsupported)
 }
 
-// all yields the contents of the boxes of a name. It ends at what is no box.
-func all(data []byte, name string) func(yield func([]byte) bool) {
-	return func(yield func([]byte) bool) {
-		for len(data) >= 8 {
-			size, head := uint64(binary.BigEndian.Uint32(data)), uint64(8)
-			switch size {
-			case 0: // to the end
-				size = uint64(len(data))
-			case 1:
-				if len(data) < 16 {
-					return
-				}
-				size, head = binary.BigEndian.Uint64(data[8:]), 16
-			}
-			if size < head || size > uint64(len(data)) {
-				return
-			}
-			if string(data[4:8]) == name && !yield(data[head:size]) {
-				return
-			}
-			data = data[size:]
-		}
-	}
-}
-
-// find returns the content of the first box of a name.
-func find(data []byte, name string) ([]byte, bool) {
-	for content := range all(data, name) {
-		return content, true
-	}
-	return nil, false
-}
-
-// timescale reads the units per second in a mvhd or mdhd box; 0 if it has none.
-func timescale(head []byte) uint64 {
-	at := 12
-	if len(head) > 0 && head[0] == 1 {
-		at = 20
-	}
-	if len(head) < at+4 {
-		return 0
-	}
-	return uint64(binary.BigEndian.Uint32(head[at:]))
-}
-
 // edit reads from where to where the track is played. Only the first piece that isn't a pause counts.
 func (t *track) edit(trak []byte) {
-	edits, _ := find(trak, "edts")
-	list, _ := find(edits, "elst")
+	edits, _ := mp4.Find(trak, "edts")
+	list, _ := mp4.Find(edits, "elst")
 	if len(list) < 8 {
 		return
 	}
@@ -126,11 +83,11 @@ func (t *track) edit(trak []byte) {
 
 // describe reads what the decoder has to know.
 func (t *track) describe(table []byte) error {
-	descriptions, _ := find(table, "stsd")
+	descriptions, _ := mp4.Find(table, "stsd")
 	if len(descriptions) < 8 {
 		return fmt.Errorf("%w: its sound is not described", ErrDamaged)
 	}
-	entry, ok := find(descriptions[8:], "mp4a")
+	entry, ok := mp4.Find(descriptions[8:], "mp4a")
 	if !ok {
 		return fmt.Errorf("%w: its sound is not AAC", ErrUnsupported)
 	}
@@ -143,10 +100,10 @@ func (t *track) describe(table []byte) error {
 		return fmt.Errorf("%w: the description of its sound is too short", ErrDamaged)
 	}
 	children := entry[head:]
-	if wave, ok := find(children, "wave"); ok {
+	if wave, ok := mp4.Find(children, "wave"); ok {
 		children = wave
 	}
-	esds, ok := find(children, "esds")
+	esds, ok := mp4.Find(children, "esds")
 	if !ok || len(esds) < 4 {
 		return fmt.Errorf("%w: the kind of its sound is not told", ErrDamaged)
 	}
@@ -201,7 +158,7 @@ func descriptor(data []byte, tag byte) ([]byte, bool) {
 
 // place finds the frames in the file.
 func (t *track) place(file, table []byte) error {
-	sizes, _ := find(table, "stsz")
+	sizes, _ := mp4.Find(table, "stsz")
 	if len(sizes) < 12 {
 		return fmt.Errorf("%w: the sizes of its frames are missing", ErrDamaged)
 	}
@@ -223,12 +180,12 @@ func (t *track) place(file, table []byte) error {
 	}
 
 	offsets, width := []byte(nil), 4
-	if box, ok := find(table, "stco"); ok && len(box) >= 8 {
+	if box, ok := mp4.Find(table, "stco"); ok && len(box) >= 8 {
 		offsets = box[8:]
-	} else if box, ok := find(table, "co64"); ok && len(box) >= 8 {
+	} else if box, ok := mp4.Find(table, "co64"); ok && len(box) >= 8 {
 		offsets, width = box[8:], 8
 	}
-	runs, _ := find(table, "stsc")
+	runs, _ := mp4.Find(table, "stsc")
 	if len(runs) < 8 {
 		return fmt.Errorf("%w: the places of its frames are missing", ErrDamaged)
 	}

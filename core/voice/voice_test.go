@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/bits"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -223,25 +225,9 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
-// TestWideBoxes reads boxes with sizes of 64 bits, which some phones write, and a last box without a size.
-func TestWideBoxes(t *testing.T) {
+// TestChunks finds frames in several chunks, with places of 64 bits.
+func TestChunks(t *testing.T) {
 	u64 := func(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
-	var b boxes
-	b.u32(1).text("mdat").bytes(u64(16 + 5)...).text("sound")
-	b.u32(0).text("last").text("to the end")
-	if got, ok := find(b, "mdat"); !ok || string(got) != "sound" {
-		t.Errorf("64 bits: %q", got)
-	}
-	if got, ok := find(b, "last"); !ok || string(got) != "to the end" {
-		t.Errorf("no size: %q", got)
-	}
-	for _, size := range []uint64{0, 15, 1 << 20, math.MaxUint64} {
-		copy(b[8:], u64(size))
-		if _, ok := find(b, "mdat"); ok {
-			t.Errorf("a box of %d bytes was found", size)
-		}
-	}
-
 	// Two chunks, the first of two frames, the second of one.
 	file := []byte("..aabbb....c")
 	var table boxes
@@ -258,15 +244,78 @@ func TestWideBoxes(t *testing.T) {
 	}
 }
 
-// TestHEAAC keeps HE-AAC from being played at half its rate.
-func TestHEAAC(t *testing.T) {
-	file := testfile(t, "phone-16000-mono.m4a")
-	at := bytes.Index(file, []byte{tagSpecificInfo, 0x80, 0x80, 0x80})
-	if at < 0 {
-		t.Fatal("no configuration")
+// withHints returns a file of AAC-LC as HE-AAC: each of its frames gets an element with some hints before its end.
+func withHints(t testing.TB, name string, config []byte) []byte {
+	t.Helper()
+	tr := mustParse(t, testfile(t, name))
+	random := rand.New(rand.NewPCG(1, 2))
+	var sizes []uint32
+	var frames []byte
+	for i, f := range tr.frames {
+		r := bitReader{data: f}
+		// The end is the last three bits that are set.
+		end := 8*len(f) - bits.TrailingZeros8(f[len(f)-1]) - 3
+		var w bitWriter
+		for range end {
+			w.write(field{r.read(1), 1})
+		}
+		n := []int{3, 14, 15, 40}[i%4]
+		w.write(field{elementFill, 3})
+		if n < 15 {
+			w.write(field{uint32(n), 4})
+		} else {
+			w.write(field{15, 4})
+			w.write(field{uint32(n) - 14, 8})
+		}
+		w.write(field{extensionSBR + uint32(i%2), 4})
+		for range 8*n - 4 {
+			w.write(field{random.Uint32() & 1, 1})
+		}
+		if i%3 == 0 { // one that only fills
+			w.write(field{elementFill<<4 | 1, 7})
+			w.write(field{0, 8})
+		}
+		w.write(field{elementEnd, 3})
+		sizes, frames = append(sizes, uint32(len(w.data))), append(frames, w.data...)
 	}
-	file[at+5] = 5<<3 | file[at+5]&7 // object type SBR
-	if _, err := decode(file); !errors.Is(err, ErrUnsupported) {
+	if config != nil {
+		tr.config = config
+	}
+	return append(tr.header(sizes, len(frames)), frames...)
+}
+
+// TestHEAAC plays the core of HE-AAC as it sounded, however the hints are announced.
+func TestHEAAC(t *testing.T) {
+	const name, index16000, index32000 = "phone-16000-mono.m4a", 8, 5
+	plain, err := decode(testfile(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := func(fields ...field) []byte {
+		var w bitWriter
+		for _, f := range fields {
+			w.write(f)
+		}
+		return w.data
+	}
+	for announced, config := range map[string][]byte{
+		"not at all":   nil,
+		"compatibly":   config(field{objectLC, 5}, field{index16000, 4}, field{1, 4}, field{0, 3}, field{0x2b7, 11}, field{objectSBR, 5}, field{1, 1}, field{index32000, 4}),
+		"as HE-AAC":    config(field{objectSBR, 5}, field{index16000, 4}, field{1, 4}, field{index32000, 4}, field{objectLC, 5}, field{0, 3}),
+		"as HE-AAC v2": config(field{objectPS, 5}, field{index16000, 4}, field{1, 4}, field{15, 4}, field{32000, 24}, field{objectLC, 5}, field{0, 3}),
+	} {
+		clip, err := decode(withHints(t, name, config))
+		if err != nil || !equal(clip.Samples, plain.Samples) || clip.Rate != plain.Rate {
+			t.Errorf("announced %s: %d samples at %d, not %d at %d: %v", announced, len(clip.Samples), clip.Rate, len(plain.Samples), plain.Rate, err)
+		}
+	}
+	clip, err := decode(withHints(t, "stereo-48000.m4a", nil))
+	if a := amplitude(clip.Samples, 440, 48000); err != nil || a < 0.15 {
+		t.Errorf("two channels: the tone has an amplitude of %.2f: %v", a, err)
+	}
+	// What is no AAC-LC below is refused.
+	other := config(field{objectSBR, 5}, field{index16000, 4}, field{1, 4}, field{index32000, 4}, field{22, 5}, field{0, 3})
+	if _, err := decode(withHints(t, name, other)); !errors.Is(err, ErrUnsupported) {
 		t.Error(err)
 	}
 }
@@ -303,7 +352,7 @@ func TestLongFile(t *testing.T) {
 	}
 }
 
-func mustParse(t *testing.T, file []byte) *track {
+func mustParse(t testing.TB, file []byte) *track {
 	t.Helper()
 	tr, err := parse(file)
 	if err != nil {
@@ -442,6 +491,7 @@ func FuzzDecode(f *testing.F) {
 	for _, name := range files {
 		f.Add(testfile(f, filepath.Base(name)))
 	}
+	f.Add(withHints(f, "phone-16000-mono.m4a", nil))
 	f.Add(encode(f, tone(300, 0.3, Rate, 100*time.Millisecond)))
 	f.Add([]byte("\x00\x00\x00\x08ftyp\x00\x00\x00\x01moov\xff\xff\xff\xff\xff\xff\xff\xff"))
 	f.Fuzz(func(t *testing.T, file []byte) {

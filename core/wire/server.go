@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Scheme names the protocol of a relay.
@@ -36,7 +38,7 @@ type Server struct {
 
 // Errors of addresses.
 var (
-	ErrAddress  = errors.New("not a relay address: it looks like smp://fingerprint@host")
+	ErrAddress  = errors.New("not a relay address, which looks like smp://fingerprint@host (for files xftp://fingerprint@host)")
 	ErrPassword = errors.New("a relay address with a password can't stand here")
 )
 
@@ -208,9 +210,10 @@ func checkPort(p string) error {
 	return nil
 }
 
+// printable tells whether a text can be shown: nothing in it is invisible or changes the direction of what stands around it.
 func printable(s string) bool {
 	for _, c := range s {
-		if c < 0x20 || c == 0x7f || c == 0xfffd {
+		if !unicode.IsPrint(c) || c == utf8.RuneError {
 			return false
 		}
 	}

@@ -66,6 +66,15 @@ func AppendLarge[T ~[]byte | ~string](b []byte, s T) []byte {
 	return append(AppendUint16(b, uint16(len(s))), s...)
 }
 
+// AppendLarges appends a list of up to 255 strings, each after its two-byte length.
+func AppendLarges(b []byte, list [][]byte) []byte {
+	b = append(b, byte(len(list)))
+	for _, s := range list {
+		b = AppendLarge(b, s)
+	}
+	return b
+}
+
 // AppendMaybe appends the mark of an optional value: '1' if it follows, '0' if it is absent.
 func AppendMaybe(b []byte, present bool) []byte {
 	if present {
@@ -192,6 +201,15 @@ func (r *Reader) NonEmpty() int {
 		r.Fail(ErrSyntax)
 	}
 	return n
+}
+
+// Larges reads what AppendLarges wrote, of which there must be at least one.
+func (r *Reader) Larges() (list [][]byte) {
+	n := r.NonEmpty()
+	for i := 0; i < n && r.err == nil; i++ {
+		list = append(list, r.Large())
+	}
+	return list
 }
 
 // Tail reads all that is left.

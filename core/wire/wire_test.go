@@ -152,7 +152,8 @@ func TestServers(t *testing.T) {
 	for _, bad := range []string{"", "smp://", "smp://@h", "smp://" + hash, "smp://" + hash + "@", "smp://" + hash + "@h:0", "smp://" + hash + "@h:99999",
 		"smp://" + hash + "@h:x", "smp://" + hash + "@a,,b", "smp://" + hash + "@a b", "smp://" + hash + ":@h", "smp://" + hash + ":a b@h", "smp://abcd@h",
 		"http://" + hash + "@h", "smp://" + hash + "@A.onion", "smp://" + hash + "@" + strings.Repeat("a", 256), "smp://" + hash + "@a/b",
-		"smp://" + hash + "@" + strings.Repeat("a,", 20) + "a"} {
+		"smp://" + hash + "@" + strings.Repeat("a,", 20) + "a", "smp://" + hash + "@a\u202eb", "smp://" + hash + "@a\u200bb", "smp://" + hash + "@a\u00a0b",
+		"smp://" + hash + "@a\x80", "smp://" + hash + "@a\u2028", "smp://" + hash + ":a\u2066@h"} {
 		if s, err := ParseServer(bad); !errors.Is(err, ErrAddress) {
 			t.Errorf("%q: %v, %v", bad, s, err)
 		}

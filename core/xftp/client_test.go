@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/sotto-chat/sotto/core/crypt"
 	"github.com/sotto-chat/sotto/core/smp"
+	"github.com/sotto-chat/sotto/core/transport"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
@@ -399,14 +401,14 @@ func TestRefusedUpload(t *testing.T) {
 	pool := newPool(t, relay)
 	key := crypt.Ed25519Private{1}
 	for range 3 {
-		err := pool.Do(context.Background(), relay.server, func(ctx context.Context, c *Client) error {
+		err := pool.Do(context.Background(), relay.server, Way{}, func(ctx context.Context, c *Client) error {
 			return c.Put(ctx, "id", &key, bytes.NewReader(make([]byte, 4<<20)), 4<<20, nil)
 		})
 		if !errors.Is(err, ErrQuota) {
 			t.Fatal(err)
 		}
 	}
-	err := pool.Do(context.Background(), relay.server, func(ctx context.Context, c *Client) error { return c.Ping(ctx) })
+	err := pool.Do(context.Background(), relay.server, Way{}, func(ctx context.Context, c *Client) error { return c.Ping(ctx) })
 	if err != nil {
 		t.Error(err)
 	}
@@ -534,7 +536,7 @@ func TestPool(t *testing.T) {
 		var clients []*Client
 		ping := func() {
 			t.Helper()
-			err := pool.Do(context.Background(), relay.server, func(ctx context.Context, c *Client) error {
+			err := pool.Do(context.Background(), relay.server, Way{}, func(ctx context.Context, c *Client) error {
 				if len(clients) == 0 || clients[len(clients)-1] != c {
 					clients = append(clients, c)
 				}
@@ -570,7 +572,7 @@ func TestPool(t *testing.T) {
 		ping()
 		expect(4)
 		pool.Close()
-		if err := pool.Do(context.Background(), relay.server, nil); !errors.Is(err, ErrClosed) {
+		if err := pool.Do(context.Background(), relay.server, Way{}, nil); !errors.Is(err, ErrClosed) {
 			t.Errorf("after Close: %v", err)
 		}
 	})
@@ -584,7 +586,7 @@ func TestPoolClose(t *testing.T) {
 	result := make(chan error)
 	for range 2 { // one waits for the other
 		go func() {
-			result <- pool.Do(context.Background(), relay.server, func(ctx context.Context, c *Client) error {
+			result <- pool.Do(context.Background(), relay.server, Way{}, func(ctx context.Context, c *Client) error {
 				close(there)
 				<-ctx.Done()
 				return ctx.Err()
@@ -598,4 +600,81 @@ func TestPoolClose(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// What goes in different ways shares no session, and of ways that are not used any more nothing is left.
+func TestPoolWays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := newTestRelay(t, 1)
+		var circuits []string
+		var dials int
+		path := transport.Path{Host: "a"}
+		pool := NewPool(Config{
+			Path: func(_ context.Context, _ wire.Server, circuit string) (transport.Path, error) {
+				circuits = append(circuits, circuit)
+				return path, nil
+			},
+			dial: func(ctx context.Context, config Config, server wire.Server) (*link, error) {
+				if _, err := config.Path(ctx, server, config.Circuit); err != nil {
+					return nil, err
+				}
+				dials++
+				return relay.dial()
+			}})
+		defer pool.Close()
+		ping := func(way Way) error {
+			return pool.Do(context.Background(), relay.server, way, func(ctx context.Context, c *Client) error { return c.Ping(ctx) })
+		}
+		sessions := func() int {
+			pool.mu.Lock()
+			defer pool.mu.Unlock()
+			return len(pool.relays)
+		}
+		for range 2 {
+			for _, c := range []string{"", "one", "two"} {
+				if err := ping(Way{Circuit: c}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if want := []string{"", "one", "two"}; !slices.Equal(circuits, want) || sessions() != len(want) {
+			t.Errorf("circuits %q, %d sessions", circuits, sessions())
+		}
+		time.Sleep(DefaultIdleTimeout + time.Second)
+		if sessions() != 0 {
+			t.Errorf("%d sessions are left", sessions())
+		}
+
+		// Only one host may be reached: neither in a new session nor in one that is there.
+		only := Way{Permit: func(_ wire.Server, p transport.Path) error {
+			if p.Host == "a" {
+				return nil
+			}
+			return errTest
+		}}
+		dials = 0
+		if err := ping(only); err != nil {
+			t.Fatal(err)
+		}
+		pool.Reset()
+		path.Host = "b"
+		if err := ping(only); !errors.Is(err, errTest) || dials != 1 || sessions() != 0 {
+			t.Errorf("%v, %d dials, %d sessions", err, dials, sessions())
+		}
+		if err := ping(Way{}); err != nil || dials != 2 {
+			t.Errorf("%v, %d dials", err, dials)
+		}
+		if err := ping(only); !errors.Is(err, errTest) {
+			t.Error(err)
+		}
+		time.Sleep(DefaultIdleTimeout + time.Second) // it is left though it was refused
+		if sessions() != 0 {
+			t.Errorf("%d sessions are left", sessions())
+		}
+		_, file, up := encrypted(t, 10, 1)
+		err := up.Run(context.Background(), pool, file, UploadOptions{Relays: relaysOf(relay), Options: Options{Way: only}})
+		if blamed := new(RelayError); !errors.Is(err, errTest) || errors.As(err, &blamed) {
+			t.Errorf("an upload: %v", err)
+		}
+	})
 }

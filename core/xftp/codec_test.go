@@ -2,28 +2,20 @@ package xftp
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/internal/reference"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
-// hexBytes are bytes that stand as hex in JSON.
-type hexBytes []byte
-
-func (h *hexBytes) UnmarshalText(b []byte) (err error) {
-	*h, err = hex.DecodeString(string(b))
-	return err
-}
+type hexBytes = reference.Hex
 
 type keyVector struct {
 	Private hexBytes `json:"private_raw"`
@@ -81,25 +73,9 @@ type vectors struct {
 	}
 }
 
-func loadJSON(t testing.TB, name string, v any) {
-	t.Helper()
-	f, err := os.Open("testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.NewDecoder(z).Decode(v); err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-}
-
 func loadVectors(t testing.TB) (v vectors) {
 	t.Helper()
-	loadJSON(t, "vectors.json.gz", &v)
+	reference.Read(t, "vectors.json.gz", &v)
 	return v
 }
 
@@ -227,7 +203,7 @@ func TestTransmissionVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(tr.CorrID, v.CorrID) || !tr.Verify(p.AppendSigned(nil, &tr), nil, key.Public()) {
+		if !bytes.Equal(tr.CorrID, v.CorrID) || !tr.Verify(nil, p.AppendSigned(nil, &tr), nil, key.Public()) {
 			t.Error("the transmission is not authorized")
 		}
 		cmd, err := ParseCommand(3, tr.Body)
@@ -341,7 +317,7 @@ func TestAuthorizations(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := p.ParseBlock(block)
-		if err != nil || !got.Verify(p.AppendSigned(nil, &got), &relay, c.public) {
+		if err != nil || !got.Verify(nil, p.AppendSigned(nil, &got), &relay, c.public) {
 			t.Errorf("%T: %v", c.key, err)
 		}
 	}

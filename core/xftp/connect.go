@@ -2,6 +2,7 @@ package xftp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,21 +52,10 @@ func (c Config) withDefaults() Config {
 	if c.dial == nil {
 		c.dial = dial
 	}
-	if c.Versions == (wire.VersionRange{}) {
-		c.Versions = Versions
-	}
-	for _, d := range []struct {
-		value *time.Duration
-		other time.Duration
-	}{
-		{&c.ConnectTimeout, DefaultConnectTimeout},
-		{&c.CommandTimeout, DefaultCommandTimeout},
-		{&c.IdleTimeout, DefaultIdleTimeout},
-	} {
-		if *d.value == 0 {
-			*d.value = d.other
-		}
-	}
+	c.Versions = cmp.Or(c.Versions, Versions)
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, DefaultConnectTimeout)
+	c.CommandTimeout = cmp.Or(c.CommandTimeout, DefaultCommandTimeout)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, DefaultIdleTimeout)
 	return c
 }
 
@@ -191,13 +181,9 @@ func (h *ServerHello) verify(fingerprint wire.KeyHash, leaf crypt.PublicKey) (*c
 	if len(h.Chain) != 2 || crypt.Fingerprint(h.Chain[1]) != fingerprint {
 		return nil, fmt.Errorf("%w: another certificate", ErrIdentity)
 	}
-	signed, err := crypt.OpenSignedKey(h.SignedKey, leaf)
+	key, err := crypt.OpenSessionKey(h.SignedKey, leaf)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrIdentity, err)
-	}
-	key, ok := signed.(crypt.X25519Public)
-	if !ok {
-		return nil, fmt.Errorf("%w: %w", ErrIdentity, crypt.ErrSignedKey)
 	}
 	return &key, nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 
-	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
@@ -45,7 +44,7 @@ func Download(ctx context.Context, pool *Pool, d *Description, file Storage, opt
 	r.step = func(ctx context.Context, chunk int, server wire.Server) error {
 		c := &d.Chunks[chunk]
 		replica := c.replica(server)
-		return pool.Do(ctx, server, func(ctx context.Context, client *Client) error {
+		return pool.Do(ctx, server, options.Way, func(ctx context.Context, client *Client) error {
 			moved := share{meter: m}
 			w := io.NewOffsetWriter(file, d.offset(chunk))
 			err := client.Get(ctx, replica.ID, replica.Key, w, c.Size, c.Digest, moved.add)
@@ -143,56 +142,4 @@ func (s *replicaSet) failed(chunk int, server wire.Server, err error) verdict {
 		return fatal
 	}
 	return elsewhere
-}
-
-// Delete deletes the chunks of a sender's description from their relays, so that nobody can download
-// the file any more. A chunk that is not there any more is as good as deleted, so that Delete can be
-// repeated.
-func Delete(ctx context.Context, pool *Pool, d *Description, options Options) error {
-	if d.Party != Sender {
-		return invalid("not the sender's")
-	}
-	return forget(ctx, pool, d.replicas(), options, (*Client).Delete)
-}
-
-// Acknowledge deletes a recipient's ids from the relays after the file was received: the description is
-// of no use to anybody any more. It can be repeated.
-func Acknowledge(ctx context.Context, pool *Pool, d *Description, options Options) error {
-	if d.Party != Recipient {
-		return invalid("not a recipient's")
-	}
-	return forget(ctx, pool, d.replicas(), options, (*Client).Ack)
-}
-
-func (d *Description) replicas() (list []Replica) {
-	for _, c := range d.Chunks {
-		list = append(list, c.Replicas...)
-	}
-	return list
-}
-
-// forget sends a command for each replica. One that the relay does not know is done.
-func forget(ctx context.Context, pool *Pool, list []Replica, options Options, do func(*Client, context.Context, ID, smp.AuthKey) error) error {
-	todo := make([]int, len(list))
-	for i := range todo {
-		todo[i] = i
-	}
-	r := &runner{
-		pool: pool, options: options,
-		candidates: func(i int) []wire.Server { return []wire.Server{list[i].Server} },
-		failed: func(_ int, _ wire.Server, err error) verdict {
-			if lasting(err) {
-				return fatal
-			}
-			return retry
-		},
-		step: func(ctx context.Context, i int, server wire.Server) error {
-			err := pool.Do(ctx, server, func(ctx context.Context, c *Client) error { return do(c, ctx, list[i].ID, list[i].Key) })
-			if errors.Is(err, ErrAuth) || errors.Is(err, ErrBlocked) || errors.Is(err, ErrNoFile) {
-				return nil
-			}
-			return err
-		},
-	}
-	return r.run(ctx, todo)
 }

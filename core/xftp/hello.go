@@ -17,11 +17,7 @@ type ServerHello struct {
 // are too long for it.
 func (h *ServerHello) AppendBlock(b []byte) ([]byte, error) {
 	c := wire.AppendShort(h.Versions.Append(nil), h.SessionID)
-	c = append(c, byte(len(h.Chain)))
-	for _, cert := range h.Chain {
-		c = wire.AppendLarge(c, cert)
-	}
-	c = wire.AppendShort(wire.AppendLarge(c, h.SignedKey), h.Proof)
+	c = wire.AppendShort(wire.AppendLarge(wire.AppendLarges(c, h.Chain), h.SignedKey), h.Proof)
 	return wire.AppendPadded(b, c, BlockSize)
 }
 
@@ -37,12 +33,7 @@ func ParseServerHello(block []byte) (*ServerHello, error) {
 		return nil, e
 	}
 	r := wire.NewReader(content)
-	h := &ServerHello{Versions: r.VersionRange(), SessionID: r.Short()}
-	n := r.NonEmpty()
-	for i := 0; i < n && r.Err() == nil; i++ {
-		h.Chain = append(h.Chain, r.Large())
-	}
-	h.SignedKey = r.Large()
+	h := &ServerHello{Versions: r.VersionRange(), SessionID: r.Short(), Chain: r.Larges(), SignedKey: r.Large()}
 	if r.Err() != nil {
 		return nil, ErrHandshake
 	}

@@ -6,27 +6,42 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sotto-chat/sotto/core/transport"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
-// A Pool has a session with each relay that is in use, and leaves relays that are not.
+// A Pool has a session with each relay that is in use, one for each circuit, and leaves relays that are not.
 type Pool struct {
 	config Config
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 
 	mu     sync.Mutex
-	relays map[string]*pooled
-	reset  chan struct{} // closed by Reset, which makes a new one
+	relays map[string]*pooled // by address and circuit
+	reset  chan struct{}      // closed by Reset, which makes a new one
 	users  sync.WaitGroup
+}
+
+// A Way says how relays are reached. The zero value shares sessions and goes wherever Config.Path leads.
+type Way struct {
+	// Circuit is passed to Config.Path: what has different values shares no session and no circuit of Tor.
+	Circuit string
+
+	// Permit, if not nil, is asked before a relay is reached on a path, also in a session that is there already. Its error
+	// ends a transfer.
+	Permit func(server wire.Server, path transport.Path) error
 }
 
 // A pooled session is used by one caller at a time.
 type pooled struct {
+	name string
 	turn chan struct{} // holds one while in use
+
+	users int // guarded by the pool's mutex
 
 	mu      sync.Mutex
 	client  *Client            // nil while not connected
+	path    transport.Path     // of client
 	attempt context.CancelFunc // ends the attempt to connect; nil if there is none
 	idle    *time.Timer
 }
@@ -38,14 +53,14 @@ func NewPool(config Config) *Pool {
 	return p
 }
 
-// Do calls f with the session of a relay, which it connects if necessary. Calls for one relay wait
-// for each other. The error is that of Connect or of f, and ErrClosed after Close.
-func (p *Pool) Do(ctx context.Context, server wire.Server, f func(context.Context, *Client) error) error {
-	s, ok := p.relay(server)
+// Do calls f with the session of a relay, which it connects if necessary. Calls for one relay and circuit wait
+// for each other. The error is that of Connect, of way.Permit or of f, and ErrClosed after Close.
+func (p *Pool) Do(ctx context.Context, server wire.Server, way Way, f func(context.Context, *Client) error) error {
+	s, ok := p.use(server.String() + way.Circuit)
 	if !ok {
 		return ErrClosed
 	}
-	defer p.users.Done()
+	defer p.release(s)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(p.ctx, cancel)()
@@ -58,11 +73,11 @@ func (p *Pool) Do(ctx context.Context, server wire.Server, f func(context.Contex
 	if err := cmp.Or(ctx.Err(), p.ctx.Err()); err != nil {
 		return p.reason(err)
 	}
-	client, err := s.connected(ctx, p.config, server)
+	client, err := s.connected(ctx, p.config, server, way)
 	if err == nil {
 		err = f(ctx, client)
-		s.done(p.config.IdleTimeout)
 	}
+	p.done(s)
 	if err != nil {
 		return p.reason(err)
 	}
@@ -77,31 +92,63 @@ func (p *Pool) reason(err error) error {
 	return err
 }
 
-func (p *Pool) relay(server wire.Server) (*pooled, bool) {
+func (p *Pool) use(name string) (*pooled, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ctx.Err() != nil {
 		return nil, false
 	}
 	p.users.Add(1)
-	name := server.String()
 	s := p.relays[name]
 	if s == nil {
-		s = &pooled{turn: make(chan struct{}, 1)}
+		s = &pooled{name: name, turn: make(chan struct{}, 1)}
 		p.relays[name] = s
 	}
+	s.users++
 	return s, true
 }
 
+func (p *Pool) release(s *pooled) {
+	p.mu.Lock()
+	s.users--
+	p.mu.Unlock()
+	p.forget(s)
+	p.users.Done()
+}
+
+// forget removes what is not in use and has no session.
+func (p *Pool) forget(s *pooled) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.users == 0 && s.client == nil && p.relays[s.name] == s {
+		delete(p.relays, s.name)
+	}
+}
+
 // connected returns the session; the caller has the turn.
-func (s *pooled) connected(ctx context.Context, config Config, server wire.Server) (*Client, error) {
+func (s *pooled) connected(ctx context.Context, config Config, server wire.Server, way Way) (*Client, error) {
+	permit := func(path transport.Path) error {
+		if way.Permit == nil {
+			return nil
+		}
+		if err := way.Permit(server, path); err != nil {
+			return &localError{err}
+		}
+		return nil
+	}
 	s.mu.Lock()
 	if s.idle != nil {
 		s.idle.Stop()
 	}
 	if s.client != nil && s.client.Err() == nil {
-		defer s.mu.Unlock()
-		return s.client, nil
+		client, path := s.client, s.path
+		s.mu.Unlock()
+		if err := permit(path); err != nil {
+			return nil, err
+		}
+		return client, nil
 	}
 	s.leave()
 	attempt, cancel := context.WithCancel(ctx)
@@ -109,6 +156,15 @@ func (s *pooled) connected(ctx context.Context, config Config, server wire.Serve
 	s.attempt = cancel
 	s.mu.Unlock()
 
+	var path transport.Path
+	find := config.Path
+	config.Circuit += way.Circuit
+	config.Path = func(ctx context.Context, server wire.Server, circuit string) (_ transport.Path, err error) {
+		if path, err = find(ctx, server, circuit); err == nil {
+			err = permit(path)
+		}
+		return path, err
+	}
 	client, err := Connect(attempt, config, server)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,7 +174,7 @@ func (s *pooled) connected(ctx context.Context, config Config, server wire.Serve
 		client, err = nil, attempt.Err()
 	}
 	if err == nil {
-		s.client = client
+		s.client, s.path = client, path
 	} else if attempt.Err() != nil && ctx.Err() == nil {
 		err = &closedError{err} // by Reset
 	}
@@ -126,7 +182,7 @@ func (s *pooled) connected(ctx context.Context, config Config, server wire.Serve
 }
 
 // done leaves the session for others, or closes it after a while.
-func (s *pooled) done(idle time.Duration) {
+func (p *Pool) done(s *pooled) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.client == nil {
@@ -137,15 +193,16 @@ func (s *pooled) done(idle time.Duration) {
 		return
 	}
 	client := s.client
-	s.idle = time.AfterFunc(idle, func() {
+	s.idle = time.AfterFunc(p.config.IdleTimeout, func() {
 		select {
 		case s.turn <- struct{}{}: // else it is in use again
 			defer func() { <-s.turn }()
 			s.mu.Lock()
-			defer s.mu.Unlock()
 			if s.client == client {
 				s.leave()
 			}
+			s.mu.Unlock()
+			p.forget(s)
 		default:
 		}
 	})
@@ -186,6 +243,9 @@ func (p *Pool) end(leave func(*pooled)) {
 		}
 		leave(s)
 		s.mu.Unlock()
+		if s.users == 0 {
+			delete(p.relays, s.name)
+		}
 	}
 }
 

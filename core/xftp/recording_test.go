@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/internal/reference"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
 )
@@ -64,7 +65,7 @@ func hashed(b []byte) []byte {
 
 func TestRecording(t *testing.T) {
 	var rec recording
-	loadJSON(t, "transcript.json.gz", &rec)
+	reference.Read(t, "transcript.json.gz", &rec)
 	var (
 		chunks       = map[string][]byte{} // by hash
 		session      Params
@@ -225,7 +226,7 @@ func chunkOf(t *testing.T, rec recording, i int, chunks map[string][]byte) []byt
 // The description that an upload gives is the recorded one if the relay's ids and the keys are.
 func TestRecordedDescription(t *testing.T) {
 	var rec recording
-	loadJSON(t, "transcript.json.gz", &rec)
+	reference.Read(t, "transcript.json.gz", &rec)
 	var up *Upload
 	var n int
 	for _, e := range rec.Events {

@@ -280,7 +280,7 @@ func (r *testRelay) execute(p Params, cmd Command, t *smp.Transmission, body io.
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	id := ID(t.Entity)
-	verify := func(key crypt.AuthPublic) bool { return t.Verify(p.AppendSigned(nil, t), &r.key, key) }
+	verify := func(key crypt.AuthPublic) bool { return t.Verify(nil, p.AppendSigned(nil, t), &r.key, key) }
 	chunk := r.chunks[id]
 	switch c := cmd.(type) {
 	case Ping:

@@ -144,7 +144,7 @@ func TestRelays(t *testing.T) {
 		}
 	}
 	t.Logf("the live heap of the client and two relays grew by %d MB at most, for a file of %d MB", (int64(most)-int64(before.HeapAlloc))>>20, size>>20)
-	if err := xftp.Delete(ctx, pool, sender, xftp.Options{}); err != nil {
+	if err := xftp.Delete(ctx, pool, sender, xftp.Way{}); err != nil {
 		t.Fatal(err)
 	}
 	f, err := os.Create(filepath.Join(dir, "again"))

@@ -18,6 +18,9 @@ type Options struct {
 	// Parallel is the number of relays that are used at the same time; 0 is DefaultParallel.
 	Parallel int
 
+	// Way says how relays are reached.
+	Way Way
+
 	// Progress, if not nil, is called after each chunk, and a few times a second in between.
 	Progress func(Progress)
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -147,10 +148,10 @@ func TestTransfer(t *testing.T) {
 		}
 	}
 	// One recipient is done, which is nothing to the other.
-	if err := Acknowledge(ctx, pool, list[0], Options{}); err != nil {
+	if err := Acknowledge(ctx, pool, list[0], Way{}); err != nil {
 		t.Error(err)
 	}
-	if err := Acknowledge(ctx, pool, list[0], Options{}); err != nil {
+	if err := Acknowledge(ctx, pool, list[0], Way{}); err != nil {
 		t.Errorf("again: %v", err)
 	}
 	var relayErr *RelayError
@@ -159,7 +160,7 @@ func TestTransfer(t *testing.T) {
 	}
 	receive(t, pool, list[1], tempFile(t))
 	for range 2 {
-		if err := Delete(ctx, pool, reparse(t, sender), Options{}); err != nil {
+		if err := Delete(ctx, pool, reparse(t, sender), Way{}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -602,7 +603,7 @@ func TestReset(t *testing.T) {
 		}
 		pool.Reset()
 		go func() {
-			result <- pool.Do(context.Background(), relay.server, func(context.Context, *Client) error { return nil })
+			result <- pool.Do(context.Background(), relay.server, Way{}, func(context.Context, *Client) error { return nil })
 		}()
 		<-silent
 		start = time.Now()
@@ -611,6 +612,58 @@ func TestReset(t *testing.T) {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
 	})
+}
+
+// What several uploads have left is deleted, each in its own way, though relays are down or refuse.
+func TestRemove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newTestRelay(t, 1), newTestRelay(t, 2)
+		pool := newPool(t, a, b)
+		var files [][]Replica
+		for _, relay := range []*testRelay{a, b} {
+			_, file, up := encrypted(t, 170_000, 1)
+			if err := up.Run(context.Background(), pool, file, UploadOptions{Relays: relaysOf(relay)}); err != nil {
+				t.Fatal(err)
+			}
+			var list []Replica
+			for _, r := range up.Replicas() { // as they are kept
+				text, err := r.MarshalText()
+				if err != nil {
+					t.Fatal(err)
+				}
+				var again Replica
+				if err := again.UnmarshalText(text); err != nil || again.ID != r.ID || again.Server.String() != r.Server.String() || !bytes.Equal(again.Key.DER(), r.Key.DER()) {
+					t.Fatalf("a replica changed, %v", err)
+				}
+				list = append(list, again)
+			}
+			files = append(files, list)
+		}
+		files[0][0].ID = "unknown"
+		chunks := len(files[0])
+		b.change(func() { b.down = true })
+		pool.Reset()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		ways := []Way{{Circuit: "a"}, {Circuit: "b"}}
+		removed := [2]int{}
+		count := func(file, chunk int) error { removed[file]++; return nil }
+		if err := Remove(ctx, pool, files, ways, count); !errors.Is(err, context.DeadlineExceeded) || removed != [2]int{chunks, 0} || len(a.chunks) != 1 {
+			t.Errorf("%v, %v were removed, %d chunks are left", err, removed, len(a.chunks))
+		}
+		b.change(func() { b.down = false })
+		if err := Remove(context.Background(), pool, files[1:], ways[1:], count); err != nil || removed != [2]int{2 * chunks, 0} || len(b.chunks) != 0 {
+			t.Errorf("%v, %v were removed, %d chunks are left", err, removed, len(b.chunks))
+		}
+		if err := Remove(context.Background(), pool, files, ways, func(int, int) error { return errTest }); !errors.Is(err, errTest) {
+			t.Error(err)
+		}
+	})
+	for _, text := range []string{"", "a b", "a b c", "smp://" + strings.Repeat("A", 43) + "=@host AA== AA=="} {
+		if err := new(Replica).UnmarshalText([]byte(text)); !errors.Is(err, ErrDescription) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 }
 
 // What a canceled upload has left is deleted.
@@ -632,7 +685,7 @@ func TestDiscard(t *testing.T) {
 		t.Fatal("nothing was uploaded")
 	}
 	for range 2 {
-		if err := up.Discard(context.Background(), pool, Options{}); err != nil {
+		if err := up.Discard(context.Background(), pool, Way{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -645,8 +698,8 @@ func TestDiscard(t *testing.T) {
 func TestParties(t *testing.T) {
 	sender, recipient := &Description{Party: Sender}, &Description{Party: Recipient}
 	for _, err := range []error{
-		Download(context.Background(), nil, sender, nil, Options{}), Acknowledge(context.Background(), nil, sender, Options{}),
-		Delete(context.Background(), nil, recipient, Options{}),
+		Download(context.Background(), nil, sender, nil, Options{}), Acknowledge(context.Background(), nil, sender, Way{}),
+		Delete(context.Background(), nil, recipient, Way{}),
 		Download(context.Background(), nil, &Description{Party: Recipient, Size: 1, Chunks: []Chunk{{Size: 1}}}, nil, Options{}),
 	} {
 		if !errors.Is(err, ErrDescription) {

@@ -156,15 +156,19 @@ func (u *Upload) Descriptions() (sender *Description, recipients []*Description,
 	return sender, recipients, nil
 }
 
-// Discard deletes from the relays what was uploaded, also of an upload that is not complete.
-func (u *Upload) Discard(ctx context.Context, pool *Pool, options Options) error {
-	var list []Replica
+// Replicas returns what relays have of the upload, also of one that is not complete, for Remove. The keys are those of u.
+func (u *Upload) Replicas() (list []Replica) {
 	for i := range u.Chunks {
 		if c := &u.Chunks[i]; c.State != ChunkNew {
 			list = append(list, Replica{c.Server, c.Sender, &c.SenderKey})
 		}
 	}
-	return forget(ctx, pool, list, options, (*Client).Delete)
+	return list
+}
+
+// Discard deletes from the relays what was uploaded, also of an upload that is not complete.
+func (u *Upload) Discard(ctx context.Context, pool *Pool, way Way) error {
+	return forget(ctx, pool, u.Replicas(), way, (*Client).Delete)
 }
 
 // Run uploads the chunks that are not uploaded yet from the encrypted file. A relay that fails is tried
@@ -259,7 +263,7 @@ func (r *uploadRun) failed(chunk int, server wire.Server, err error) verdict {
 // upload does all that is left to do for a chunk.
 func (r *uploadRun) upload(ctx context.Context, chunk int, server wire.Server) error {
 	c := &r.Chunks[chunk]
-	return r.pool.Do(ctx, server, func(ctx context.Context, client *Client) error {
+	return r.pool.Do(ctx, server, r.options.Way, func(ctx context.Context, client *Client) error {
 		if c.State == ChunkNew {
 			if err := r.register(ctx, client, c, server); err != nil {
 				return err

@@ -136,7 +136,7 @@ func TestTooManyMessages(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for i, rec := range recordings(f) {
 		if i%5 == 0 || rec.Form != "json" {
-			f.Add(rec.body(f))
+			f.Add(rec.body())
 		}
 	}
 	for _, s := range []string{

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -46,7 +47,7 @@ const (
 )
 
 // ErrName is why a display name can't be used, with the reason in its wrapping error.
-var ErrName = errors.New("event: this display name can't be used")
+var ErrName = errors.New("this name can't be used")
 
 // CheckName tells whether a name may be the display name of an own profile
 // (chat-protocol.md §7). It returns an error that wraps ErrName if not.
@@ -64,13 +65,15 @@ func CheckName(name string) error {
 	case name[0] == '#' || name[0] == '@':
 		return because("it starts with # or @")
 	case strings.ContainsFunc(name, unsafeRune):
-		return because("it has control characters")
+		return because("it has control characters, or some that can't be seen")
+	case strings.TrimLeftFunc(name, isJoiner) != name:
+		return because("it starts with a character that can't be seen")
 	}
 	return nil
 }
 
 // CleanName returns a name that a peer has given without what could deceive who reads
-// it: control characters, characters that change the direction of text, spaces at the
+// it: control characters, characters that change the direction of text or that can't be seen, spaces at the
 // ends, a leading # or @; and cut to MaxDisplayName characters. It may return an empty string.
 func CleanName(name string) string {
 	name = strings.Map(func(r rune) rune {
@@ -84,7 +87,7 @@ func CleanName(name string) string {
 		}
 		return r
 	}, name)
-	name = strings.TrimLeft(name, "#@ ")
+	name = strings.TrimLeftFunc(name, func(r rune) bool { return r == '#' || r == '@' || r == ' ' || isJoiner(r) })
 	if r := []rune(name); len(r) > MaxDisplayName {
 		name = string(r[:MaxDisplayName])
 	}
@@ -92,7 +95,7 @@ func CleanName(name string) string {
 }
 
 // CleanText returns a line that a peer has given without control characters and characters that change the
-// direction of text.
+// direction of text or can't be seen.
 func CleanText(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || unsafeRune(r) {
@@ -102,15 +105,26 @@ func CleanText(s string) string {
 	}, s)
 }
 
-// unsafeRune tells whether a character is a control character or changes the direction
-// of the text around it.
+// unsafeRune tells whether a character is a control character, changes the direction of the text around it, or can't be
+// seen, so that two names with and without it look the same.
 func unsafeRune(r rune) bool {
 	switch {
-	case unicode.IsControl(r), r == '\u2028', r == '\u2029', r == '\u061c', r == '\u200e', r == '\u200f',
-		r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069':
+	case unicode.IsControl(r), r == '\u2028', r == '\u2029':
+		return true
+	case r == '\u200c', r == '\u200d', r >= 0xe0020 && r <= 0xe007f: // they join letters, and parts of emoji
+		return false
+	case slices.Contains(blanks, r):
 		return true
 	}
-	return false
+	return unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Prepended_Concatenation_Mark, r)
+}
+
+// blanks are letters, symbols and marks that nothing is shown of.
+var blanks = []rune{'\u034f', '\u115f', '\u1160', '\u2800', '\u3164', '\uffa0'}
+
+// isJoiner tells whether a character is seen only by what it does to those beside it.
+func isJoiner(r rune) bool {
+	return unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Variation_Selector, r)
 }
 
 // Allow is what a person lets a contact do.

@@ -22,7 +22,8 @@ func TestCheckName(t *testing.T) {
 	}
 	for name, clean := range map[string]string{
 		"": "", " ": "", " a": "a", "a ": "a", "#a": "a", "@a": "a", "# @a": "a", "a\nb": "a b", "a\x00b": "ab", "a\u202eb": "ab",
-		"a\u2066b": "ab", "a\u0085": "a", "\xff": "", strings.Repeat("é", MaxDisplayName+1): strings.Repeat("é", MaxDisplayName),
+		"a\u2066b": "ab", "a\u0085": "a", "Ali\u200bce": "Alice", "\ufeffAlice\u00ad": "Alice",
+		"\u3164\u2800": "", "\u200d\u200d": "", "\u200d@a": "a", "\xff": "", strings.Repeat("é", MaxDisplayName+1): strings.Repeat("é", MaxDisplayName),
 	} {
 		if err := CheckName(name); !errors.Is(err, ErrName) {
 			t.Errorf("%q: %v", name, err)
@@ -190,7 +191,7 @@ func TestImages(t *testing.T) {
 	}
 	n := 0
 	for _, rec := range recordings(t) {
-		msgs, _ := Parse(rec.body(t))
+		msgs, _ := Parse(rec.body())
 		for _, m := range msgs {
 			if e, ok := m.Event.(MsgNew); ok && e.Content.Image != "" {
 				if _, err := DecodeImage(e.Content.Image, MaxPreviewImage); err != nil {

@@ -2,13 +2,11 @@ package event
 
 import (
 	"bytes"
-	"compress/gzip"
-	"encoding/hex"
 	"encoding/json"
-	"io"
-	"os"
 	"reflect"
 	"testing"
+
+	"github.com/sotto-chat/sotto/core/internal/reference"
 )
 
 // recording is a body that the reference client has sent (version 5.7, chat versions 1-8).
@@ -17,42 +15,22 @@ type recording struct {
 	Layer  string // "A_MSG" or "connInfo"
 	Form   string // "json", "json array" or "compressed"
 	Events []string
-	Ntf    string // "T", "F" or empty
-	Text   string // the JSON
-	Hex    string // the body, if it is not the JSON
+	Ntf    string        // "T", "F" or empty
+	Text   string        // the JSON
+	Hex    reference.Hex // the body, if it is not the JSON
 }
 
-func (r recording) body(t testing.TB) []byte {
-	t.Helper()
-	if r.Hex == "" {
+func (r recording) body() []byte {
+	if len(r.Hex) == 0 {
 		return []byte(r.Text)
 	}
-	b, err := hex.DecodeString(r.Hex)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return r.Hex
 }
 
 func recordings(t testing.TB) []recording {
 	t.Helper()
-	f, err := os.Open("testdata/recordings.json.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var recs []recording
-	if err := json.Unmarshal(b, &recs); err != nil {
-		t.Fatal(err)
-	}
+	reference.Read(t, "recordings.json.gz", &recs)
 	if len(recs) < 150 {
 		t.Fatalf("only %d recordings", len(recs))
 	}
@@ -78,7 +56,7 @@ func TestRecordings(t *testing.T) {
 	known := map[string]bool{}
 	for _, rec := range recordings(t) {
 		t.Run(rec.Step, func(t *testing.T) {
-			msgs, errs := Parse(rec.body(t))
+			msgs, errs := Parse(rec.body())
 			if len(errs) > 0 || len(msgs) != len(rec.Events) {
 				t.Fatalf("%d messages of %d, errors %v", len(msgs), len(rec.Events), errs)
 			}
@@ -118,7 +96,7 @@ func TestRecordedNotifications(t *testing.T) {
 		if rec.Layer != "A_MSG" || rec.Ntf == "" || rec.Form == "json array" && rec.Events[0] == "x.grp.msg.forward" {
 			continue
 		}
-		msgs, _ := Parse(rec.body(t))
+		msgs, _ := Parse(rec.body())
 		any := false
 		for _, m := range msgs {
 			any = any || Notifies(m.Event)
@@ -137,7 +115,7 @@ func TestRecordedNotifications(t *testing.T) {
 func TestRecordedForwards(t *testing.T) {
 	n := 0
 	for _, rec := range recordings(t) {
-		msgs, _ := Parse(rec.body(t))
+		msgs, _ := Parse(rec.body())
 		for _, m := range msgs {
 			g, ok := m.Event.(Group)
 			if !ok || g.Event != "x.grp.msg.forward" {
@@ -163,13 +141,13 @@ func TestRecordedCompression(t *testing.T) {
 			continue
 		}
 		n++
-		msgs, _ := Parse(rec.body(t))
+		msgs, _ := Parse(rec.body())
 		body, err := Encode(msgs[0], MessageLimits(8, true))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(body[:3], rec.body(t)[:3]) {
-			t.Errorf("starts with %x, recorded %x", body[:3], rec.body(t)[:3])
+		if !bytes.Equal(body[:3], rec.body()[:3]) {
+			t.Errorf("starts with %x, recorded %x", body[:3], rec.body()[:3])
 		}
 	}
 	if n != 1 {

@@ -2,26 +2,18 @@ package sntrup761
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/rand"
 	"crypto/sha512"
 	"encoding/binary"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io"
-	"os"
 	"testing"
 	"testing/iotest"
+
+	"github.com/sotto-chat/sotto/core/internal/reference"
 )
 
-// hexBytes are bytes that are hexadecimal in JSON.
-type hexBytes []byte
-
-func (b *hexBytes) UnmarshalText(text []byte) (err error) {
-	*b, err = hex.DecodeString(string(text))
-	return err
-}
+type hexBytes = reference.Hex
 
 // A vector is one key pair with one encapsulation, made by the reference.
 type vector struct {
@@ -36,19 +28,8 @@ type vector struct {
 
 func readVectors(t testing.TB) []vector {
 	t.Helper()
-	file, err := os.Open("testdata/vectors.json.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	unzipped, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var content struct{ Vectors []vector }
-	if err := json.NewDecoder(unzipped).Decode(&content); err != nil {
-		t.Fatal(err)
-	}
+	reference.Read(t, "vectors.json.gz", &content)
 	if len(content.Vectors) == 0 {
 		t.Fatal("no vectors")
 	}

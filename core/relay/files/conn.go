@@ -62,11 +62,6 @@ type conn struct {
 
 // serve runs a connection until it ends or ctx is done.
 func (s *Server) serve(ctx context.Context, nc net.Conn) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer nc.Close()
-	defer context.AfterFunc(ctx, func() { nc.Close() })()
-
 	c := &conn{server: s, ctx: ctx, tls: front.TLS(nc, s.tls)}
 	perSecond, perMinute := float64(s.config.CommandsPerSecond), float64(s.config.NewFilesPerMinute)
 	c.commands, c.creations = front.NewBucket(perSecond, 10*perSecond), front.NewBucket(perMinute/60, perMinute)
@@ -120,10 +115,10 @@ var blocks = sync.Pool{New: func() any { return new([xftp.BlockSize]byte) }}
 // ServeHTTP answers a request. Neither its method nor its path matters (xftp.md §1).
 func (c *conn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := c.server
-	if !s.begin() {
+	if !s.front.Begin() {
 		return
 	}
-	defer s.work.Done()
+	defer s.front.End()
 	defer func() {
 		// net/http would only log it, with the address of the client.
 		if p := recover(); p != nil {
@@ -220,6 +215,7 @@ func (q *request) limit(b *front.Bucket) {
 	q.conn.mu.Unlock()
 	if d > 0 {
 		q.server.stats.slowed.Add(1)
+		q.server.changed.Notify()
 		front.Sleep(q.ctx, d)
 	}
 }

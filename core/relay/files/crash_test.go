@@ -1,12 +1,7 @@
 package files
 
 import (
-	"bufio"
-	"context"
-	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -14,40 +9,15 @@ import (
 	"testing"
 
 	"github.com/sotto-chat/sotto/core/relay/internal/front"
+	"github.com/sotto-chat/sotto/core/relay/internal/relaytest"
 	"github.com/sotto-chat/sotto/core/xftp"
 )
-
-// childDir is the environment variable with which the test binary becomes a server that can be killed.
-const childDir = "SOTTO_FILES_TEST_DIR"
-
-func runChild(dir string) {
-	s := must(Open(dir, Config{}))
-	l := must(net.Listen("tcp", "127.0.0.1:0"))
-	fmt.Println(l.Addr())
-	panic(s.Serve(context.Background(), l))
-}
 
 // startChild starts a server in another process; kill ends it as a crash would.
 func startChild(t *testing.T, dir string) (s *testServer, kill func()) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), childDir+"="+dir)
-	cmd.Stderr = os.Stderr
-	out := must(cmd.StdoutPipe())
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	kill = sync.OnceFunc(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	t.Cleanup(kill)
-	addr, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatalf("the server doesn't start: %v", err)
-	}
-	id := must(front.ReadIdentity(dir))
-	return &testServer{Server: &Server{identity: id}, dir: dir, addr: strings.TrimSpace(addr)}, kill
+	addr, kill := relaytest.Start(t, dir)
+	return &testServer{Server: &Server{identity: must(front.ReadIdentity(dir))}, dir: dir, addr: addr}, kill
 }
 
 // TestKill kills a server again and again while chunks are uploaded and deleted. What it has answered
@@ -122,7 +92,7 @@ func TestKill(t *testing.T) {
 	if gotUsed != used || gotFiles < files || gotFiles > files+clients*rounds {
 		t.Errorf("%d chunks and %d bytes are counted, there are %d and %d", gotFiles, gotUsed, files, used)
 	}
-	waitUntil(t, "what the crash has left to be deleted", func() bool {
+	s.waitUntil(t, "what the crash has left to be deleted", func() bool {
 		var bytes int64
 		for _, name := range s.names(t) {
 			if info, err := os.Stat(s.Server.store.(*Disk).path(name)); err == nil {
@@ -194,7 +164,7 @@ func TestSweep(t *testing.T) {
 		}
 	}
 	s = startIn(t, s.dir, Config{})
-	waitUntil(t, "the sweep", func() bool { return s.stats.orphans.Load() == 2 })
+	s.waitUntil(t, "the sweep", func() bool { return s.stats.orphans.Load() == 2 })
 	s.dial(t, 3).get(c, 0)
 	if _, err := os.Stat(foreign); err != nil {
 		t.Error("a file that is none of the server's is deleted")

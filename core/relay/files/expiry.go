@@ -82,6 +82,7 @@ func (s *Server) expireAll(ids []key) error {
 	}
 	s.forget(files, used)
 	s.stats.expired.Add(int64(files))
+	s.changed.Notify()
 	for _, name := range names {
 		s.discard(name)
 	}

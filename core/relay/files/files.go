@@ -128,9 +128,9 @@ func (c Config) withDefaults() Config {
 // Errors of a file server.
 var (
 	ErrClosed = errors.New("files: closed") // what Serve returns after Close
-	// ErrStore tells that the disk is full or broken: the server has closed itself. What it has
-	// acknowledged is there when it is opened again.
-	ErrStore = errors.New("the file relay can't write to its disk and has stopped: make room or repair it, then start the relay again")
+	// ErrStore tells that the disk is full or broken, or that the index has failed in another way: the server
+	// has closed itself. What it has acknowledged is there when it is opened again.
+	ErrStore = errors.New("the file relay's index has failed and the relay has stopped: if its disk is full or broken make room or repair it, then start the relay again")
 )
 
 // A Server serves the chunks of one folder.
@@ -140,22 +140,18 @@ type Server struct {
 	tls      *tls.Config
 	http     *http2.Server
 	base     *http.Server // for what http2 takes from it
-	gate     front.Gate
+	front    *front.Server
+	ctx      context.Context // of the server, until it is closed
 	index    *index
 	store    Store
 	stats    stats
 	locks    [256]sync.Mutex // of chunks, by the first byte of the sender id
+	changed  front.Signal    // uploads, sweeps, expiry and what went wrong
 
-	ctx    context.Context // until Close
-	cancel context.CancelFunc
-	work   sync.WaitGroup // requests, connections, the expiry and the sweep
-
-	mu       sync.Mutex
-	used     int64               // bytes of chunks that are stored or being uploaded
-	files    int                 // chunks that are registered
-	uploads  map[string]struct{} // names of chunks that are being stored
-	failure  error               // why the server has closed itself
-	isClosed bool                // Close was called
+	mu      sync.Mutex
+	used    int64               // bytes of chunks that are stored or being uploaded
+	files   int                 // chunks that are registered
+	uploads map[string]struct{} // names of chunks that are being stored
 }
 
 // Open opens the file server in dir, which relay.Init has made. Only one process can have it
@@ -182,19 +178,18 @@ func open(dir string, fs vfs.FS, config Config) (_ *Server, err error) {
 		},
 		// What http2 logs has addresses of clients.
 		base:    &http.Server{MaxHeaderBytes: maxHeaderBytes, ErrorLog: log.New(discard{}, "", 0)},
-		gate:    front.Gate{Max: config.MaxConnections, PerSource: config.MaxConnectionsPerSource},
+		front:   front.NewServer(config.MaxConnections, config.MaxConnectionsPerSource, ErrClosed),
 		store:   config.Store,
 		uploads: make(map[string]struct{}),
 	}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.ctx = s.front.Context
 	if s.index, err = openIndex(filepath.Join(dir, indexDir), fs, config.Log, s.fail); err != nil {
-		s.cancel()
+		s.front.Close(func() error { return nil })
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			s.cancel()
-			s.index.close()
+			s.Close()
 		}
 	}()
 	if s.store == nil {
@@ -208,8 +203,8 @@ func open(dir string, fs vfs.FS, config Config) (_ *Server, err error) {
 	if s.files, s.used, err = s.index.count(); err != nil {
 		return nil, err
 	}
-	s.work.Go(s.sweep)
-	s.work.Go(s.expireRegularly)
+	s.front.Go(s.sweep)
+	s.front.Go(s.expireRegularly)
 	return s, nil
 }
 
@@ -220,10 +215,7 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 // fail closes the server, but for what only Close does.
 func (s *Server) fail(err error) {
 	s.config.Log.Error("file index", "problem", err)
-	s.mu.Lock()
-	s.failure = fmt.Errorf("%w (%w)", ErrStore, err)
-	s.mu.Unlock()
-	s.cancel()
+	s.front.Fail(fmt.Errorf("%w (%w)", ErrStore, err))
 }
 
 // Address returns the address of the server with these hosts and this port. It has no password.
@@ -235,81 +227,12 @@ func (s *Server) Address(port string, hosts ...string) wire.Server {
 // closed; or until Close, and returns ErrClosed; or until the disk fails, and returns ErrStore;
 // or until l fails. It closes l. Several listeners can be served at a time.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(s.ctx, cancel)()
-	defer context.AfterFunc(ctx, func() { l.Close() })()
-	defer l.Close()
-
-	var conns sync.WaitGroup
-	defer conns.Wait()
-	defer cancel()
-	for {
-		nc, err := front.Accept(ctx, l)
-		switch {
-		case s.ctx.Err() != nil:
-			return s.closed()
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return fmt.Errorf("accepting connections: %w", err)
-		}
-		leave, ok := s.gate.Enter(nc)
-		if !ok {
-			s.stats.refused.Add(1)
-			nc.Close()
-			continue
-		}
-		if !s.begin() {
-			leave()
-			nc.Close()
-			continue
-		}
+	return s.front.Serve(ctx, l, func(ctx context.Context, nc net.Conn) {
 		s.stats.connections.Add(1)
-		conns.Go(func() {
-			defer s.work.Done()
-			defer leave()
-			s.serve(ctx, nc)
-		})
-	}
-}
-
-// begin counts a piece of work that Close waits for, unless the server is closed.
-func (s *Server) begin() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ctx.Err() != nil || s.isClosed {
-		return false
-	}
-	s.work.Add(1)
-	return true
-}
-
-// closed returns why the server is closed.
-func (s *Server) closed() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.failure != nil {
-		return s.failure
-	}
-	return ErrClosed
+		s.serve(ctx, nc)
+	}, func() { s.stats.refused.Add(1) })
 }
 
 // Close ends all connections and closes what Open has opened; a Store of the Config stays open.
 // It is no error if the disk has failed before: then what was not on it is known to be lost.
-func (s *Server) Close() error {
-	s.mu.Lock()
-	closed := s.isClosed
-	s.isClosed = true
-	s.cancel()
-	s.mu.Unlock()
-	s.work.Wait()
-	if closed {
-		return nil
-	}
-	err := s.index.close()
-	if s.failure != nil {
-		return nil
-	}
-	return err
-}
+func (s *Server) Close() error { return s.front.Close(s.index.close) }

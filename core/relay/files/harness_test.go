@@ -13,10 +13,8 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 	"golang.org/x/net/http2"
@@ -24,55 +22,35 @@ import (
 	"github.com/sotto-chat/sotto/core/crypt"
 	"github.com/sotto-chat/sotto/core/relay"
 	"github.com/sotto-chat/sotto/core/relay/internal/front"
+	"github.com/sotto-chat/sotto/core/relay/internal/relaytest"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/core/xftp"
 )
 
 // patience is how long a test waits for something that must happen.
-const patience = time.Minute
+const patience = relaytest.Patience
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(childDir); dir != "" {
-		runChild(dir)
-		return
-	}
+	relaytest.Child(func(dir string, l net.Listener) error {
+		return must(Open(dir, Config{})).Serve(context.Background(), l)
+	})
 	goleak.VerifyTestMain(m)
 }
 
-// clock is a clock that tests set.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
+func must[T any](v T, err error) T { return relaytest.Must(v, err) }
 
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
-// waitUntil waits for a condition.
-func waitUntil(t testing.TB, what string, ok func() bool) {
+// waitUntil waits for a condition that the server's signal is about.
+func (s *testServer) waitUntil(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
+	relaytest.WaitUntil(t, what, &s.changed, ok)
+}
+
+// waitForConnections waits until as many are open.
+func (s *testServer) waitForConnections(t testing.TB, n int) {
+	t.Helper()
+	gate := &s.front.Gate
+	relaytest.WaitUntil(t, "connections to end", &gate.Changed, func() bool { return gate.Open() == n })
 }
 
 // testServer is a server that listens on a loopback address.
@@ -119,33 +97,6 @@ func startIn(t testing.TB, dir string, config Config) *testServer {
 	return ts
 }
 
-// writeRecorder keeps what the client sends during the handshake, for the id of the session.
-type writeRecorder struct {
-	net.Conn
-	mu     sync.Mutex
-	sent   []byte
-	secret []byte
-}
-
-func (w *writeRecorder) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	if len(w.sent) < 64<<10 {
-		w.sent = append(w.sent, p...)
-	}
-	w.mu.Unlock()
-	return w.Conn.Write(p)
-}
-
-// keyLog keeps the client's handshake secret.
-type keyLog struct{ conn *writeRecorder }
-
-func (k keyLog) Write(line []byte) (int, error) {
-	if s := front.HandshakeSecret(string(line)); s != nil {
-		k.conn.secret = s
-	}
-	return len(line), nil
-}
-
 // A peer is a client for tests. Its calls end the test if the connection fails.
 type peer struct {
 	t        testing.TB
@@ -158,34 +109,7 @@ type peer struct {
 
 // dialTLS connects and returns the id of the session.
 func dialTLS(addr string, protocols []string, tlsVersion uint16) (*tls.Conn, []byte, error) {
-	nc, err := net.Dial("tcp", addr)
-	if err != nil {
-		return nil, nil, err
-	}
-	rec := &writeRecorder{Conn: nc}
-	c := tls.Client(rec, &tls.Config{
-		InsecureSkipVerify: true,
-		NextProtos:         protocols,
-		MinVersion:         tls.VersionTLS12,
-		MaxVersion:         tlsVersion,
-		KeyLogWriter:       keyLog{rec},
-		CurvePreferences:   []tls.CurveID{tls.X25519},
-		CipherSuites:       []uint16{tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256},
-	})
-	c.SetDeadline(time.Now().Add(patience))
-	if err := c.Handshake(); err != nil {
-		nc.Close()
-		return nil, nil, err
-	}
-	c.SetDeadline(time.Time{})
-	state := c.ConnectionState()
-	if state.Version == tls.VersionTLS12 {
-		return c, state.TLSUnique, nil
-	}
-	rec.mu.Lock()
-	defer rec.mu.Unlock()
-	id, err := front.ReadFinished(state.CipherSuite, rec.secret, rec.sent)
-	return c, id, err
+	return relaytest.Client{Protocols: protocols, Version: tlsVersion}.Dial(addr)
 }
 
 // connect connects without the handshake of the protocol.

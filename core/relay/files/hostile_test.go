@@ -46,7 +46,7 @@ func TestSlowUpload(t *testing.T) {
 		if m, _, _, err := p.answer(body); err != nil || !isKind(m, xftp.KindTimeout) {
 			t.Errorf("after %d bytes: %v, %v", sent, m, err)
 		}
-		waitUntil(t, "the upload to be dropped", func() bool {
+		s.waitUntil(t, "the upload to be dropped", func() bool {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			return len(s.uploads) == 0 && s.used == 0
@@ -69,7 +69,7 @@ func TestLostUpload(t *testing.T) {
 		}()
 		out.Write(p.block(xftp.FPut{}, c.Sender, c.sender.private))
 		out.Write(c.bytes[:300_000])
-		waitUntil(t, "the upload to begin", func() bool {
+		s.waitUntil(t, "the upload to begin", func() bool {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			return len(s.uploads) == 1
@@ -81,7 +81,7 @@ func TestLostUpload(t *testing.T) {
 			out.Close()
 		}
 		<-ended
-		waitUntil(t, "the upload to be dropped", func() bool {
+		s.waitUntil(t, "the upload to be dropped", func() bool {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			return len(s.uploads) == 0 && s.used == 0
@@ -151,7 +151,7 @@ func TestSlowReader(t *testing.T) {
 	}
 	defer answer.Body.Close()
 	// The client's window has not room for all of it.
-	waitUntil(t, "the stream to be reset", func() bool { return s.stats.downloadErrors.Load() == 1 })
+	s.waitUntil(t, "the stream to be reset", func() bool { return s.stats.downloadErrors.Load() == 1 })
 	if _, err := io.Copy(io.Discard, answer.Body); err == nil {
 		t.Error("half a download looks like a whole one")
 	}
@@ -177,7 +177,7 @@ func TestSilent(t *testing.T) {
 	foreign := s.connect(t, []string{"h2"}, 0)
 	must(foreign.try(nil))
 	idle := s.dial(t, 3)
-	waitUntil(t, "all connections to be closed", func() bool { return s.gate.Open() == 0 })
+	s.waitForConnections(t, 0)
 	for _, p := range []*peer{greeted, foreign, idle} {
 		if _, err := p.try(nil); err == nil {
 			t.Error("a connection is still served")
@@ -324,7 +324,7 @@ func TestHostileHTTP2(t *testing.T) {
 		}
 	}
 	r.conn.NetConn().Close()
-	waitUntil(t, "all of them to be gone", func() bool { return s.gate.Open() == 0 })
+	s.waitForConnections(t, 0)
 	s.dial(t, 3).store(64<<10, 1)
 }
 

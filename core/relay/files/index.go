@@ -57,7 +57,7 @@ func openIndex(path string, fs vfs.FS, log *slog.Logger, failed func(error)) (*i
 }
 
 func (x *index) close() error {
-	if err := x.db.Close(); err != nil {
+	if err := x.disk.Close(x.db); err != nil {
 		return fmt.Errorf("closing the file index: %w", err)
 	}
 	return nil
@@ -77,6 +77,7 @@ func hourKey(hour uint32, id key) []byte {
 
 // get returns a copy of a value; ok is false if there is none.
 func (x *index) get(k []byte) (v []byte, ok bool, err error) {
+	defer x.disk.Guard(&err)
 	v, closer, err := x.db.Get(k)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, false, nil
@@ -109,9 +110,10 @@ func (x *index) recipient(id key) (rcp recipient, ok bool, err error) {
 }
 
 // commit makes changes, and returns when they are on disk.
-func (x *index) commit(b *pebble.Batch) error {
+func (x *index) commit(b *pebble.Batch) (err error) {
+	defer x.disk.Guard(&err)
 	defer b.Close()
-	err := x.disk.Failure()
+	err = x.disk.Failure()
 	if err == nil {
 		err = b.Commit(pebble.Sync)
 	}
@@ -178,7 +180,8 @@ func (x *index) remove(b *pebble.Batch, rec *record) error {
 
 // each calls f with all keys that begin with prefix, until f fails. The key is f's only until it
 // returns.
-func (x *index) each(prefix []byte, f func(k []byte) error) error {
+func (x *index) each(prefix []byte, f func(k []byte) error) (err error) {
+	defer x.disk.Guard(&err)
 	it, err := x.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
 	if err != nil {
 		return fmt.Errorf("reading the file index: %w", err)
@@ -224,6 +227,7 @@ func (x *index) createdBefore(hour uint32, n int) (ids []key, err error) {
 
 // count returns how many chunks are registered, and the bytes of those that are stored.
 func (x *index) count() (files int, used int64, err error) {
+	defer x.disk.Guard(&err)
 	prefix := []byte{kindFile}
 	it, err := x.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
 	if err != nil {

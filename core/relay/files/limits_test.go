@@ -18,6 +18,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/relay/internal/relaytest"
 	"github.com/sotto-chat/sotto/core/xftp"
 )
 
@@ -148,22 +149,22 @@ func TestMaxFiles(t *testing.T) {
 
 // TestExpiry checks that chunks go when they are old, uploaded or not (xftp.md §3).
 func TestExpiry(t *testing.T) {
-	now := &clock{t: time.Date(2026, 1, 1, 10, 59, 0, 0, time.UTC)}
-	s := startServer(t, Config{Now: now.now})
+	now := relaytest.NewClock(time.Date(2026, 1, 1, 10, 59, 0, 0, time.UTC))
+	s := startServer(t, Config{Now: now.Now})
 	p := s.dial(t, 3)
 	var old []*testChunk
 	for range 3 {
 		old = append(old, p.store(64<<10, 2))
 	}
 	old = append(old, p.register(64<<10, 1))
-	now.advance(time.Hour)
+	now.Advance(time.Hour)
 	young := p.store(64<<10, 1)
-	now.advance(47 * time.Hour) // 48 hours, but for the rounding of what was made at 10:00
+	now.Advance(47 * time.Hour) // 48 hours, but for the rounding of what was made at 10:00
 	if err := s.expire(); err != nil {
 		t.Fatal(err)
 	}
 	p.get(old[0], 0)
-	now.advance(time.Minute)
+	now.Advance(time.Minute)
 	if err := s.expire(); err != nil {
 		t.Fatal(err)
 	}
@@ -177,10 +178,10 @@ func TestExpiry(t *testing.T) {
 		t.Errorf("%d chunks are left", n)
 	}
 	// At start.
-	now.advance(48 * time.Hour)
+	now.Advance(48 * time.Hour)
 	s.stop()
-	s = startIn(t, s.dir, Config{Now: now.now})
-	waitUntil(t, "the expiry at start", func() bool { return s.stats.expired.Load() == 1 })
+	s = startIn(t, s.dir, Config{Now: now.Now})
+	s.waitUntil(t, "the expiry at start", func() bool { return s.stats.expired.Load() == 1 })
 	s.wantUsed(0, 0)
 	keys := 0
 	for _, kind := range []byte{kindFile, kindRecipient, kindOfFile, kindHour} {
@@ -194,12 +195,12 @@ func TestExpiry(t *testing.T) {
 
 	// Many at once.
 	s.stop()
-	s = startIn(t, s.dir, Config{Now: now.now})
+	s = startIn(t, s.dir, Config{Now: now.Now})
 	p = s.dial(t, 3)
 	for range 2*expiredAtOnce + 1 {
 		p.register(64<<10, 3)
 	}
-	now.advance(50 * time.Hour)
+	now.Advance(50 * time.Hour)
 	if err := s.expire(); err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +218,7 @@ func TestConnections(t *testing.T) {
 		t.Errorf("%d connections are refused", n)
 	}
 	a.close()
-	waitUntil(t, "a place", func() bool { return s.gate.Open() == 1 })
+	s.waitForConnections(t, 1)
 	s.dial(t, 3)
 	b.want(xftp.Pong{}, xftp.Ping{}, "", nil)
 }
@@ -246,9 +247,9 @@ func TestRates(t *testing.T) {
 	p.register(64<<10, 1)
 	c := newChunk(64<<10, 1)
 	go p.tryDo(c.command(), "", c.sender.private)
-	waitUntil(t, "a client that waits", func() bool { return s.stats.slowed.Load() == 1 })
+	s.waitUntil(t, "a client that waits", func() bool { return s.stats.slowed.Load() == 1 })
 	p.close()
-	waitUntil(t, "the client to leave", func() bool { return s.gate.Open() == 0 })
+	s.waitForConnections(t, 0)
 }
 
 // TestDeletedMeanwhile checks that a chunk that is deleted, blocked or stored while it is uploaded does
@@ -280,7 +281,7 @@ func TestDeletedMeanwhile(t *testing.T) {
 		}()
 		out.Write(q.block(xftp.FPut{}, c.Sender, c.sender.private))
 		out.Write(c.bytes[:100_000])
-		waitUntil(t, "the upload to begin", func() bool {
+		s.waitUntil(t, "the upload to begin", func() bool {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			return len(s.uploads) == 1

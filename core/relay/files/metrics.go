@@ -35,7 +35,7 @@ func (s *Server) WriteMetrics(w io.Writer) error {
 	gauge := func(name, help string, value int64) { put("gauge", name, help, value) }
 	counter := func(name, help string, value *atomic.Int64) { put("counter", name, help, value.Load()) }
 	st := &s.stats
-	gauge("connections", "Connections to the file relay that are open.", int64(s.gate.Open()))
+	gauge("connections", "Connections to the file relay that are open.", int64(s.front.Gate.Open()))
 	gauge("chunks", "Chunks of files that are registered.", int64(files))
 	gauge("used_bytes", "Size of the chunks that are stored or being uploaded.", used)
 	gauge("quota_bytes", "Size that all chunks may have, -1 for any.", max(s.config.Quota, -1))

@@ -25,10 +25,10 @@ type FileStatus struct {
 // returns the name of. These ids stand in descriptions of files, so they are the only ones that an
 // operator gets to know.
 func (s *Server) operate(id xftp.ID, f func(*record) (drop string, err error)) error {
-	if !s.begin() {
+	if !s.front.Begin() {
 		return ErrClosed
 	}
-	defer s.work.Done()
+	defer s.front.End()
 	k, ok := keyOf([]byte(id))
 	if !ok {
 		return ErrNoFile

@@ -2,24 +2,15 @@ package files
 
 import (
 	"bytes"
-	"compress/gzip"
-	"encoding/hex"
-	"encoding/json"
-	"os"
 	"testing"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/internal/reference"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/xftp"
 )
 
-// hexBytes are bytes that stand in JSON in hex.
-type hexBytes []byte
-
-func (h *hexBytes) UnmarshalText(text []byte) (err error) {
-	*h, err = hex.DecodeString(string(text))
-	return err
-}
+type hexBytes = reference.Hex
 
 // recording is what testdata has of a recorded transfer of the reference software: each command with
 // its chunk, the private key that authorized it, and the answer.
@@ -38,12 +29,8 @@ type recording struct {
 // with the ids and in the session of this server and so with new signatures, have answers of the same
 // form. What was uploaded can be downloaded.
 func TestRecording(t *testing.T) {
-	f := must(os.Open("testdata/transfer.json.gz"))
-	defer f.Close()
 	var rec recording
-	if err := json.NewDecoder(must(gzip.NewReader(f))).Decode(&rec); err != nil {
-		t.Fatal(err)
-	}
+	reference.Read(t, "transfer.json.gz", &rec)
 	s := startServer(t, Config{})
 	p := s.dial(t, 3)
 	ids := map[string]xftp.ID{}      // of this server, by those of the recording
@@ -58,7 +45,7 @@ func TestRecording(t *testing.T) {
 			t.Fatalf("exchange %d: %v", i, err)
 		}
 		key := crypt.Ed25519Private(x.Key)
-		if !sent.Verify(old.AppendSigned(nil, &sent), nil, key.Public()) {
+		if !sent.Verify(nil, old.AppendSigned(nil, &sent), nil, key.Public()) {
 			t.Fatalf("exchange %d is not authorized by its key", i)
 		}
 		answered, err := old.ParseBlock(must(padded(x.Answer)))

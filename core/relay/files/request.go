@@ -133,7 +133,7 @@ func (q *request) verified(keys ...crypt.AuthPublic) bool {
 	if q.hasKey {
 		relayKey = &q.key
 	}
-	return q.t.Verify(q.signed, relayKey, keys...)
+	return q.t.Verify(nil, q.signed, relayKey, keys...)
 }
 
 // ofSender returns the chunk whose sender's command this is. The error is the same, and comes as

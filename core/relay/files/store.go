@@ -95,8 +95,10 @@ func (s *Server) sweep() {
 		if ok && rec.state == stored && rec.upload == u {
 			return nil
 		}
+		err = s.store.Delete(s.ctx, name)
 		s.stats.orphans.Add(1)
-		return s.store.Delete(s.ctx, name)
+		s.changed.Notify()
+		return err
 	})
 	if err != nil && s.ctx.Err() == nil {
 		s.config.Log.Error("looking for chunks that a crash has left", "problem", err)

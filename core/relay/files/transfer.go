@@ -209,12 +209,14 @@ func (s *Server) reserve(n int64) bool {
 
 // uploading keeps the sweep away from a chunk until uploaded.
 func (s *Server) uploading(name string) {
+	defer s.changed.Notify()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.uploads[name] = struct{}{}
 }
 
 func (s *Server) uploaded(name string) {
+	defer s.changed.Notify()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.uploads, name)
@@ -271,6 +273,7 @@ func (q *request) download(rec *record, cmd xftp.FGet) xftp.Message {
 	if q.send(stream, chunk, int64(rec.size)) != nil {
 		// Half a chunk must not look like a whole one.
 		q.server.stats.downloadErrors.Add(1)
+		q.server.changed.Notify()
 		panic(http.ErrAbortHandler)
 	}
 	q.server.stats.downloaded.Add(1)

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -74,9 +75,22 @@ type server struct {
 	stop   func()
 }
 
-const bucket = "chunks"
-
+// startServer starts a server on a port that is free. Somebody else may take the port before the server
+// does: the name of the bucket tells whose server it is.
 func startServer(t testing.TB) *server {
+	t.Helper()
+	bucket := "chunks-" + strings.ToLower(rand.Text())
+	for range 10 {
+		if s := tryServer(t, bucket); s != nil {
+			return s
+		}
+	}
+	t.Fatal("the S3 server finds no port")
+	return nil
+}
+
+// tryServer returns nil if the port belongs to somebody else.
+func tryServer(t testing.TB, bucket string) *server {
 	t.Helper()
 	root, side := t.TempDir(), t.TempDir()
 	if err := os.Mkdir(filepath.Join(root, bucket), 0o700); err != nil {
@@ -100,16 +114,23 @@ func startServer(t testing.TB) *server {
 		cmd.Wait()
 	})
 	t.Cleanup(s.stop)
-	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) { // another process tells nothing
 		c, err := net.Dial("tcp", addr)
 		if err == nil {
 			c.Close()
-			return s
+			break
 		}
 		if time.Now().After(end) {
 			t.Fatalf("the S3 server doesn't start: %v", err)
 		}
 	}
+	store, err := Open(t.Context(), s.config)
+	if err != nil {
+		s.stop()
+		return nil
+	}
+	store.Close()
+	return s
 }
 
 func (s *server) open(t testing.TB, edit func(*Config)) *Store {
@@ -311,19 +332,38 @@ func TestRelay(t *testing.T) {
 	if _, err := files.Open(other, files.Config{Store: store}); !errors.Is(err, files.ErrOwner) {
 		t.Errorf("another relay: %v", err)
 	}
-	client, stop := serve(t, dir, store)
+	watched := &watchedStore{Store: store, deleted: make(chan string, 1)}
+	client, stop := serve(t, dir, watched)
 	defer stop()
 	defer client.Close()
-	for end := time.Now().Add(patience); len(list(t, store)) != len(chunks)+1; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("what a crash has left is not deleted")
-		}
+	select {
+	case <-watched.deleted:
+	case <-time.After(patience):
+		t.Fatal("what a crash has left is not deleted")
+	}
+	if names := list(t, store); len(names) != len(chunks)+1 {
+		t.Errorf("%d objects for %d chunks", len(names), len(chunks))
 	}
 	c := newChunk(t, client, 64<<10)
 	s.stop()
 	if err := c.put(t.Context(), client, c.bytes); !errors.Is(err, xftp.ErrFileIO) {
 		t.Errorf("without the object store: %v", err)
 	}
+}
+
+// A watchedStore tells which object was deleted.
+type watchedStore struct {
+	files.Store
+	deleted chan string
+}
+
+func (s *watchedStore) Delete(ctx context.Context, name string) error {
+	err := s.Store.Delete(ctx, name)
+	select {
+	case s.deleted <- name:
+	default: // only the first one is of interest
+	}
+	return err
 }
 
 // serve runs a relay on a folder and connects with it.

@@ -1,14 +1,25 @@
-// Package disk opens the Pebble stores of a relay so that a disk that is full or broken ends
-// the relay with an error, and never the process around it.
+// Package disk opens the Pebble stores of a relay so that a disk that is full or broken, or a store
+// whose own code has failed, ends the relay with an error and not the process around it. (A panic
+// in one of the goroutines of Pebble itself still does: no program can prevent that.)
 package disk
 
 import (
+	"errors"
+	"fmt"
 	"io"
+	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"syscall"
+	"time"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
+
+// ErrInternal tells that the code of the store has failed, which is nobody's fault but its own.
+var ErrInternal = errors.New("an internal failure of the store")
 
 // A Disk is the file system of the store until a write to it fails, because it is full or
 // broken. From then on nothing is written any more and every write seems to succeed: the
@@ -21,6 +32,10 @@ type Disk struct {
 	once     sync.Once
 	problem  atomic.Pointer[error]
 	onFailed func(error) // called once, must not wait
+	log      *slog.Logger
+
+	mu   sync.Mutex
+	lock io.Closer // of the folder
 }
 
 // Failure returns why nothing is written any more, or nil.
@@ -37,6 +52,81 @@ func (d *Disk) fail(err error) {
 		d.problem.Store(&err)
 		d.onFailed(err)
 	})
+}
+
+// Guard, when it is deferred around calls of the store, turns a panic in it into its failure and err.
+func (d *Disk) Guard(err *error) {
+	if p := recover(); p != nil {
+		d.log.Error("store", "problem", p, "stack", string(debug.Stack()))
+		*err = fmt.Errorf("%w: %v", ErrInternal, p)
+		d.fail(*err)
+	}
+}
+
+// background takes an error of what the store does on its own. It is a failure unless only something
+// that is on the disk could not be read, which concerns the commands that need it.
+func (d *Disk) background(err error) {
+	var no syscall.Errno
+	if pebble.IsCorruptionError(err) || errors.As(err, &no) {
+		d.log.Error("store", "problem", err)
+		return
+	}
+	d.fail(fmt.Errorf("%w: %w", ErrInternal, err))
+}
+
+// closePatience is how long a store that has failed may take to close itself.
+const closePatience = 10 * time.Second
+
+// Close closes a store. One that has failed may have goroutines that wait for each other for ever:
+// they are left behind, and only its folder is given free. They can't write to it any more.
+func (d *Disk) Close(db *pebble.DB) error {
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		defer func() { done <- err }()
+		defer d.Guard(&err)
+		err = db.Close()
+	}()
+	if d.Failure() == nil {
+		return <-done
+	}
+	timer := time.NewTimer(closePatience)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		d.unlock()
+		return err
+	case <-timer.C:
+		d.unlock()
+		return d.Failure()
+	}
+}
+
+// Lock locks the folder of the store.
+func (d *Disk) Lock(name string) (io.Closer, error) {
+	l, err := d.FS.Lock(name)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lock = l
+	return folderLock{d}, nil
+}
+
+type folderLock struct{ disk *Disk }
+
+func (l folderLock) Close() error { return l.disk.unlock() }
+
+func (d *Disk) unlock() error {
+	d.mu.Lock()
+	l := d.lock
+	d.lock = nil
+	d.mu.Unlock()
+	if l == nil {
+		return nil
+	}
+	return l.Close()
 }
 
 // write does something that changes files, unless that has ended.

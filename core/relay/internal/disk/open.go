@@ -21,22 +21,27 @@ type Options struct {
 	Failed func(error)  // called once if the store can't write any more; it must be closed soon. Must not wait
 }
 
-// Open opens the store in the folder path, which it makes.
-func Open(path string, o Options) (*pebble.DB, *Disk, error) {
+// Open opens the store in the folder path, which it makes. It is closed with Disk.Close.
+func Open(path string, o Options) (db *pebble.DB, disk *Disk, err error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("making the folder of the store: %w", err)
 	}
-	disk := &Disk{FS: o.FS, onFailed: o.Failed}
+	disk = &Disk{FS: o.FS, onFailed: o.Failed, log: o.Log}
+	defer disk.Guard(&err)
+	log := storeLog{disk}
 	options := &pebble.Options{
 		FS:           disk,
 		CacheSize:    o.BlockCache,
 		MemTableSize: o.MemTable,
 		MaxOpenFiles: o.OpenTables,
-		Logger:       storeLog{o.Log},
+		Logger:       log,
+		// Writes must not wait for tables that can't be merged because one of them is damaged.
+		L0StopWritesThreshold: 1000,
 	}
 	options.EventListener = &pebble.EventListener{
 		// What can't be read is answered with an error; the rest of the store is in order.
-		DataCorruption: func(i pebble.DataCorruptionInfo) { storeLog{o.Log}.Errorf("damaged file: %v", i.Details) },
+		DataCorruption:  func(i pebble.DataCorruptionInfo) { log.Errorf("damaged file: %v", i.Details) },
+		BackgroundError: disk.background,
 	}
 	// An idle relay has nothing to do: no ticker that looks for slow disks, and none that
 	// looks for compactions, which also start when data is written out or one of them ends.
@@ -47,29 +52,33 @@ func Open(path string, o Options) (*pebble.DB, *Disk, error) {
 		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
 	options.FormatMajorVersion = pebble.FormatNewest
-	db, err := pebble.Open(path, options)
-	if err != nil {
+	if db, err = pebble.Open(path, options); err != nil {
 		return nil, nil, fmt.Errorf("opening the store (is the relay already running?): %w", err)
 	}
 	if err := disk.Failure(); err != nil {
-		db.Close()
+		disk.Close(db)
 		return nil, nil, fmt.Errorf("opening the store: %w", err)
 	}
 	return db, disk, nil
 }
 
 // storeLog hands on what is wrong with the disk. Its lines name files, never queues.
-type storeLog struct{ log *slog.Logger }
+type storeLog struct{ disk *Disk }
 
 func (storeLog) Infof(string, ...any) {}
 
 func (l storeLog) Errorf(format string, args ...any) {
-	l.log.Error("store", "problem", fmt.Sprintf(format, args...))
+	l.disk.log.Error("store", "problem", fmt.Sprintf(format, args...))
 }
 
-// Fatalf ends the process, as the store asks for. It doesn't come to that when a write
-// fails, see disk; what is left are errors in the store's own code.
+// Fatalf is called when the store's own code can't go on. It wants the process to end; here the store
+// ends, and the goroutine goes on with a disk that takes nothing any more.
 func (l storeLog) Fatalf(format string, args ...any) {
-	l.Errorf(format, args...)
-	panic("relay: the store can't go on: " + fmt.Sprintf(format, args...))
+	err := fmt.Errorf("%w: %s", ErrInternal, format) // not with all args: keys may be among them
+	for _, a := range args {
+		if e, ok := a.(error); ok {
+			err = fmt.Errorf("%w: %w", err, e)
+		}
+	}
+	l.disk.fail(err)
 }

@@ -13,6 +13,7 @@ import (
 type Gate struct {
 	Max       int // connections at a time
 	PerSource int // of an IPv4 address or an IPv6 /64 at a time
+	Changed   Signal
 
 	mu      sync.Mutex
 	open    int
@@ -41,6 +42,7 @@ func (g *Gate) Enter(nc net.Conn) (leave func(), ok bool) {
 }
 
 func (g *Gate) leave(from netip.Prefix) {
+	defer g.Changed.Notify()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.open--

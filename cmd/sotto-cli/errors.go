@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/sotto-chat/sotto/core"
+	"github.com/sotto-chat/sotto/core/smp"
+	"github.com/sotto-chat/sotto/store/vault"
+)
+
+// Errors of commands.
+var (
+	// errCommand tells that a line is not a command, or one that is not complete.
+	errCommand = errors.New("the command is wrong")
+	// errNoProfileInUse tells that a command needs a profile.
+	errNoProfileInUse = errors.New("no profile is in use: make one with profile.create, or choose one with profile.use")
+	// errExists tells that a file can't be put where something is already.
+	errExists = errors.New("there is something already where the file is to go: choose another path")
+)
+
+// errorCodes are the names of errors for programs, and the words for people where the command line has better ones than
+// the error itself.
+var errorCodes = []struct {
+	err  error
+	code string
+	text string
+}{
+	{err: errCommand, code: "bad_command"},
+	{err: errNoProfileInUse, code: "no_profile_in_use"},
+	{err: errExists, code: "exists"},
+
+	{err: core.ErrName, code: "name"},
+	{err: core.ErrNoProfile, code: "no_profile"},
+	{err: core.ErrLocked, code: "locked", text: "the profile has a passphrase: open it with profile.use and its passphrase, or with --passphrase-file"},
+	{err: core.ErrAppLocked, code: "app_locked"},
+	{err: core.ErrNoPassphrase, code: "no_passphrase"},
+	{err: core.ErrPassphraseUsed, code: "passphrase_used"},
+	{err: core.ErrWrongPassphrase, code: "wrong_passphrase", text: "this is not the passphrase"},
+	{err: vault.ErrKeyringEntryMissing, code: "keyring",
+		text: "the keyring of the operating system has no key for this profile any more: restore the keyring from a backup"},
+	{err: vault.ErrKeyringUnavailable, code: "keyring",
+		text: "the key of this profile is in the keyring of the operating system, which does not answer: unlock it, and give --keyring"},
+	{err: vault.ErrNewerFormat, code: "newer_data", text: "the profile was made by a newer version: update this program"},
+	{err: core.ErrNewerDatabase, code: "newer_data", text: "the profile was used by a newer version: update this program"},
+	{err: vault.ErrDamaged, code: "damaged", text: "the files of the profile are damaged: restore its folder from a backup"},
+	{err: vault.ErrWrongKey, code: "damaged", text: "the files of the profile do not belong together: restore its whole folder from a backup"},
+
+	{err: core.ErrNotLink, code: "not_link"},
+	{err: core.ErrDamagedLink, code: "damaged_link", text: "the link is incomplete or was changed: copy it again, from its first to its last character"},
+	{err: core.ErrNewerLink, code: "newer_link"},
+	{err: core.ErrOwnLink, code: "own_link"},
+	{err: core.ErrLinkUsed, code: "used_link"},
+	{err: core.ErrLinkDeleted, code: "deleted_link"},
+	{err: core.ErrLinkRelay, code: "unknown_relay"},
+	{err: core.ErrBusinessLink, code: "business_link"},
+	{err: core.ErrNoAddress, code: "no_address"},
+	{err: core.ErrAddressExists, code: "address_exists"},
+	{err: core.ErrNoRequest, code: "no_request"},
+
+	{err: core.ErrNoContact, code: "no_contact"},
+	{err: core.ErrNoItem, code: "no_message"},
+	{err: core.ErrNotConnected, code: "not_connected"},
+	{err: core.ErrNotFailed, code: "not_failed"},
+	{err: core.ErrEmptyMessage, code: "empty"},
+	{err: core.ErrNotEditable, code: "not_editable"},
+	{err: core.ErrTooOld, code: "too_old"},
+	{err: core.ErrNotForwardable, code: "not_forwardable"},
+	{err: core.ErrNotLive, code: "not_live"},
+	{err: core.ErrNotOwn, code: "not_own"},
+	{err: core.ErrEmoji, code: "emoji"},
+	{err: core.ErrTooManyReactions, code: "too_many_reactions"},
+	{err: core.ErrNotAllowed, code: "not_allowed"},
+	{err: core.ErrPreference, code: "preference"},
+	{err: core.ErrDescription, code: "description"},
+
+	{err: core.ErrNoFile, code: "no_file"},
+	{err: core.ErrNotRegular, code: "not_regular"},
+	{err: core.ErrNotHere, code: "not_here"},
+	{err: core.ErrFileTooLarge, code: "file_too_large"},
+	{err: core.ErrFileState, code: "file_state"},
+	{err: core.ErrLegacyFile, code: "legacy_file"},
+	{err: core.ErrDamagedFile, code: "damaged_file", text: "the copy of the file on this computer is damaged or was deleted: receive it again, or have it sent again"},
+	{err: core.ErrDiskFull, code: "disk_full", text: "the disk is full: make room and try again"},
+	{err: core.ErrNoFileRelay, code: "no_file_relay"},
+
+	{err: core.ErrNetwork, code: "network"},
+	{err: core.ErrTorMode, code: "tor_mode", text: "there is no such mode of Tor: it is tor-only, onion-relays or direct"},
+	{err: core.ErrTorOnly, code: "tor_only"},
+	{err: core.ErrTorBridge, code: "tor_bridge"},
+	{err: core.ErrTorUpstream, code: "tor_upstream"},
+	{err: core.ErrTorExisting, code: "tor_existing"},
+	{err: core.ErrTorControl, code: "tor_control"},
+	{err: core.ErrTorNotReady, code: "tor_not_ready"},
+	{err: core.ErrRelayAddress, code: "relay_address"},
+	{err: core.ErrRelayPort, code: "relay_port"},
+	{err: core.ErrNoRelays, code: "no_relays"},
+	{err: smp.ErrAuth, code: "refused",
+		text: "the relay refuses it: its address needs a password (smp://fingerprint:password@host), or another one, or it makes no new queues"},
+}
+
+// describe returns what people read about an error, and its name for programs, empty if it has none.
+func describe(err error) (text, code string) {
+	var (
+		tooLong *core.MessageTooLongError
+		kind    *core.LinkKindError
+		picture *core.PictureTooLargeError
+		unknown *core.UnknownRelaysError
+		refused *smp.Error
+		dial    *core.DialError
+	)
+	for _, c := range errorCodes {
+		if errors.Is(err, c.err) {
+			if c.text != "" {
+				return c.text, c.code
+			}
+			return err.Error(), c.code
+		}
+	}
+	text = err.Error()
+	switch {
+	case errors.As(err, &tooLong):
+		return text, "too_long"
+	case errors.As(err, &unknown):
+		return text, "unknown_relays"
+	case errors.As(err, &picture):
+		return text, "picture_too_large"
+	case errors.As(err, &kind):
+		return text, "link_kind"
+	case errors.As(err, &refused):
+		return text, "refused"
+	case errors.As(err, &dial):
+		return dialText(dial), dialCode(dial)
+	case errors.Is(err, context.DeadlineExceeded):
+		return "the relay did not answer in time: try again later", "timeout"
+	case errors.Is(err, fs.ErrNotExist):
+		return text, "not_found"
+	}
+	return text, ""
+}
+
+// errorEvent is the event that tells an error, with its code if it has one.
+func errorEvent(err error) object {
+	text, code := describe(err)
+	o := object{"event": "error", "error": text}
+	if code != "" {
+		o["code"] = code
+	}
+	return o
+}
+
+func dialCode(e *core.DialError) string {
+	switch e.Kind {
+	case core.DialTimeout:
+		return "timeout"
+	case core.DialIdentity:
+		return "relay_identity"
+	}
+	return "unreachable"
+}
+
+// dialText tells why no session with a relay came about. Which relay it was is in the events about relays, as there can be several.
+func dialText(e *core.DialError) string {
+	switch e.Kind {
+	case core.DialTimeout:
+		return "the relay did not answer in time: try again later"
+	case core.DialNotFound:
+		return "the relay can't be reached: there is no host with the name in its address, or no network"
+	case core.DialRefused:
+		return "the relay can't be reached: at its host nothing listens on the port of its address"
+	case core.DialIdentity:
+		return "what answers is not the relay: the fingerprint in its address is that of another one"
+	case core.DialTLS:
+		return "what answers on the port of the relay's address does not speak as a relay does"
+	case core.DialOnion:
+		return "the relay has an onion address: turn Tor on with the command tor"
+	}
+	return "the relay can't be reached: " + e.Kind.String()
+}
+
+// decodeError tells in words of JSON what is wrong with a line.
+func decodeError(err error) error {
+	var kind *json.UnmarshalTypeError
+	if !errors.As(err, &kind) {
+		return fmt.Errorf("%w: the line is not JSON: %w", errCommand, err)
+	}
+	if kind.Field == "" {
+		return fmt.Errorf("%w: the line is not a JSON object", errCommand)
+	}
+	return fmt.Errorf("%w: %s is not %s", errCommand, kind.Field, jsonKind(kind.Type))
+}
