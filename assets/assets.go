@@ -19,8 +19,10 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
+	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/lang"
 )
 
@@ -72,10 +74,40 @@ func IconNames() []string {
 }
 
 // LoadTranslations registers the interface texts with the toolkit's lang package, which picks the language of the system.
-// Call it once, before the first screen is built.
+// Call it once, before the first screen is built. What is in other languages stays where it is, which saves 10 MB, unless
+// there is nothing in the language of the system: the person may understand another one.
 func LoadTranslations() error {
-	if err := lang.AddTranslationsFS(translations, "translations"); err != nil {
+	files, err := translations.ReadDir("translations")
+	if err != nil {
 		return fmt.Errorf("assets: load the interface texts: %w", err)
 	}
+	wanted := base(lang.SystemLocale().String())
+	known := slices.ContainsFunc(files, func(f fs.DirEntry) bool { return fileLanguage(f.Name()) == wanted })
+	for _, f := range files {
+		if l := fileLanguage(f.Name()); known && l != wanted && l != "en" {
+			continue
+		}
+		data, err := translations.ReadFile("translations/" + f.Name())
+		if err == nil {
+			err = lang.AddTranslations(fyne.NewStaticResource(f.Name(), data))
+		}
+		if err != nil {
+			return fmt.Errorf("assets: load the interface texts: %w", err)
+		}
+	}
 	return nil
+}
+
+// fileLanguage is the language of a file of texts, such as pt for pt-BR.json and for toolkit.pt-BR.json.
+func fileLanguage(name string) string {
+	name = strings.TrimSuffix(name, ".json")
+	return base(name[strings.LastIndexByte(name, '.')+1:])
+}
+
+// base is the language of a locale, without its script and region.
+func base(locale string) string {
+	if i := strings.IndexAny(locale, "-_"); i >= 0 {
+		locale = locale[:i]
+	}
+	return strings.ToLower(locale)
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -61,60 +62,95 @@ func texts(t *testing.T, name string) map[string]any {
 	return m
 }
 
-var update = flag.Bool("update", false, "add missing texts to en.json")
+var update = flag.Bool("update", false, "add missing texts to en.json and drop those that nothing shows")
 
-// TestEveryTextIsInTheEnglishFile reads the source of the interface for the texts that it asks for. With -update it adds those that
-// are missing.
+// TestEveryTextIsInTheEnglishFile compares the texts that the source of the interface asks for with those of the English file, which
+// TestEveryLanguageHasEveryText compares with the others. With -update it mends that file.
 func TestEveryTextIsInTheEnglishFile(t *testing.T) {
 	english := texts(t, "en.json")
-	if *update {
-		defer func() {
-			data, err := json.MarshalIndent(english, "", "\t")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile("translations/en.json", append(data, '\n'), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}()
-	}
-	err := filepath.WalkDir("../ui", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return err
+	used := make(map[string]bool)
+	eachCall(t, func(where string, call *ast.CallExpr) {
+		if !isLang(call) {
+			return
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-		if err != nil {
-			return err
+		key, ok := langKey(call)
+		if !ok {
+			t.Errorf("%s: the text is not a constant, so that nobody can tell whether it is translated", where)
+			return
 		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			key, ok := langKey(n)
-			if ok && english[key] == nil {
-				if *update {
-					english[key] = key
-					return true
-				}
-				t.Errorf("%s: %q is not in en.json: run go test ./assets -update", path, key)
-			}
-			return true
-		})
-		return nil
+		used[key] = true
+		_, plural := english[key].(map[string]any)
+		switch asked := call.Fun.(*ast.SelectorExpr).Sel.Name == "N"; {
+		case english[key] == nil && *update:
+			english[key] = key
+		case english[key] == nil:
+			t.Errorf("%s: %q is not in en.json: run go test ./assets -update", where, key)
+		case plural != asked:
+			t.Errorf("%s: %q has plural forms: %v, is asked for with a number: %v", where, key, plural, asked)
+		}
 	})
-	if err != nil && !os.IsNotExist(err) {
-		t.Fatal(err)
+	for key := range english {
+		if used[key] {
+			continue
+		}
+		if *update {
+			delete(english, key)
+			continue
+		}
+		t.Errorf("%q is in en.json, and nothing shows it", key)
+	}
+	if *update {
+		data, err := json.MarshalIndent(english, "", "\t")
+		if err == nil {
+			err = os.WriteFile("translations/en.json", append(data, '\n'), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
-// langKey returns the key of a call of lang.L, lang.N, lang.X or lang.XN with a constant text.
-func langKey(n ast.Node) (string, bool) {
-	call, ok := n.(*ast.CallExpr)
-	if !ok || len(call.Args) == 0 {
-		return "", false
+// eachCall calls f for each call in the source of the interface, with its place.
+func eachCall(t *testing.T, f func(where string, call *ast.CallExpr)) {
+	t.Helper()
+	for _, dir := range []string{"../ui", "../cmd/sotto"} {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			set := token.NewFileSet()
+			file, err := parser.ParseFile(set, path, nil, 0)
+			if err != nil {
+				return err
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				if call, ok := n.(*ast.CallExpr); ok {
+					f(set.Position(call.Pos()).String(), call)
+				}
+				return true
+			})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
+}
+
+// isLang tells whether a call asks for a text in the language of the window.
+func isLang(call *ast.CallExpr) bool {
 	f, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {
-		return "", false
+		return false
 	}
-	if pkg, ok := f.X.(*ast.Ident); !ok || pkg.Name != "lang" || len(f.Sel.Name) > 2 {
+	pkg, ok := f.X.(*ast.Ident)
+	return ok && pkg.Name == "lang" && slices.Contains([]string{"L", "N", "X", "XN", "Localize", "LocalizePlural", "LocalizeKey", "LocalizePluralKey"}, f.Sel.Name)
+}
+
+// langKey returns the key of a call that asks for a constant text.
+func langKey(n ast.Node) (string, bool) {
+	call, ok := n.(*ast.CallExpr)
+	if !ok || len(call.Args) == 0 || !isLang(call) {
 		return "", false
 	}
 	text, ok := call.Args[0].(*ast.BasicLit)
@@ -129,5 +165,13 @@ func TestLoadTranslations(t *testing.T) {
 	speak(t, "en")
 	if got := lang.L("NEW"); got != "NEW" {
 		t.Errorf("NEW is %q", got)
+	}
+}
+
+func TestFileLanguage(t *testing.T) {
+	for name, want := range map[string]string{"de.json": "de", "pt-BR.json": "pt", "toolkit.ar.json": "ar", "zh_Hant.json": "zh"} {
+		if got := fileLanguage(name); got != want {
+			t.Errorf("%s is in %q, not in %q", name, got, want)
+		}
 	}
 }

@@ -2,13 +2,10 @@ package assets
 
 import (
 	"go/ast"
-	"go/parser"
-	"go/token"
 	"io/fs"
 	"maps"
 	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -85,6 +82,9 @@ func TestEveryLanguageHasEveryText(t *testing.T) {
 				t.Fatal("its plural forms are not in pluralForms")
 			}
 			translated := texts(t, tag+".json")
+			if d := translated["left-to-right"]; d != "left-to-right" && d != "right-to-left" {
+				t.Errorf("the direction of writing is %q", d)
+			}
 			for key := range translated {
 				if english[key] == nil {
 					t.Errorf("%q is not in en.json", key)
@@ -171,38 +171,23 @@ func TestButtonsStayShort(t *testing.T) {
 func buttonTexts(t *testing.T) []string {
 	t.Helper()
 	var keys []string
-	err := filepath.WalkDir("../ui", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return err
+	eachCall(t, func(_ string, call *ast.CallExpr) {
+		if len(call.Args) == 0 {
+			return
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-		if err != nil {
-			return err
+		name := ""
+		switch f := call.Fun.(type) {
+		case *ast.SelectorExpr:
+			name = f.Sel.Name
+		case *ast.Ident:
+			name = f.Name
 		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			call, ok := n.(*ast.CallExpr)
-			if !ok || len(call.Args) == 0 {
-				return true
+		if name == "NewButton" {
+			if key, ok := langKey(call.Args[0]); ok {
+				keys = append(keys, key)
 			}
-			name := ""
-			switch f := call.Fun.(type) {
-			case *ast.SelectorExpr:
-				name = f.Sel.Name
-			case *ast.Ident:
-				name = f.Name
-			}
-			if name == "NewButton" {
-				if key, ok := langKey(call.Args[0]); ok {
-					keys = append(keys, key)
-				}
-			}
-			return true
-		})
-		return nil
+		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	return keys
 }
 

@@ -94,9 +94,13 @@ func (c *choices) step(from, by int) {
 	}
 }
 
+// Tapped implements fyne.Tappable.
 func (c *choiceCard) Tapped(*fyne.PointEvent) { c.choose() }
-func (c *choiceCard) TypedRune(rune)          {}
 
+// TypedRune implements fyne.Focusable.
+func (c *choiceCard) TypedRune(rune) {}
+
+// TypedKey implements fyne.Focusable.
 func (c *choiceCard) TypedKey(ev *fyne.KeyEvent) {
 	switch ev.Name {
 	case fyne.KeySpace:
@@ -107,12 +111,15 @@ func (c *choiceCard) TypedKey(ev *fyne.KeyEvent) {
 		c.step(-1)
 	case fyne.KeyDown, fyne.KeyRight:
 		c.step(1)
+	case fyne.KeyEscape:
+		widget.Escape(c)
 	}
 }
 
 func (c *choiceCard) FocusGained() {
 	c.focused = true
 	c.Refresh()
+	widget.Reveal(c)
 }
 
 func (c *choiceCard) FocusLost() {
@@ -174,6 +181,7 @@ func (r *choiceRenderer) Layout(size fyne.Size) {
 	place(r.card.title, choiceText, choiceEdge, w, h)
 	r.card.text.Resize(fyne.NewSize(w, 1))
 	place(r.card.text, choiceText, choiceEdge+h, w, r.card.text.MinSize().Height)
+	widget.Mirror(r.Objects(), size.Width)
 }
 
 func (r *choiceRenderer) Refresh() {

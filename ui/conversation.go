@@ -95,6 +95,8 @@ func newConversationPage(w *Window, contact *core.Contact) *conversation {
 // listen connects the list of messages with what is done with them.
 func (c *conversation) listen() {
 	l := c.list
+	l.After = c.w.after
+	l.SetPlaying(c.w.inFront && c.w.moves())
 	l.OnOlder, l.OnNewer, l.OnNewest = c.readOlder, c.readNewer, c.toNewest
 	l.OnRetry = c.retry
 	l.OnMenu = c.menu
@@ -103,7 +105,6 @@ func (c *conversation) listen() {
 	l.OnReaction = c.toggleReaction
 	l.OnQuote = c.toQuoted
 	l.OnAttachment = c.attachmentTapped
-	l.OnPicture = c.pictureTapped
 	l.OnSeek, l.OnSpeed = c.seek, c.faster
 	l.OnLink = func(_ int, link string) { c.w.openLink(link) }
 	l.OnChosen = func() { c.chooser.update() }
@@ -139,7 +140,7 @@ func (c *conversation) leave()                    { c.head.leave() }
 // focus puts the cursor where one writes, or into the messages where nothing can be written.
 func (c *conversation) focus() {
 	if c.composer.Visible() {
-		c.composer.Focus()
+		c.w.win.Canvas().Focus(c.composer.Focusable()) // the composer knows its canvas only after it was drawn
 	} else {
 		c.w.win.Canvas().Focus(c.list)
 	}
@@ -150,6 +151,7 @@ func (c *conversation) closed() {
 	c.endLive()
 	c.recorded(false)
 	c.stopPlaying()
+	c.list.SetPlaying(false)
 	c.keepDraft()
 	c.left = true
 }
@@ -210,7 +212,7 @@ func (c *conversation) showFoot(composer bool) {
 	c.body.Refresh()
 	// Whoever waited for the connection can write at once.
 	if appeared && c.w.win.Canvas().Focused() == fyne.Focusable(c.list) {
-		c.composer.Focus()
+		c.focus()
 	}
 }
 

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"image"
 	"image/png"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/dialog"
@@ -15,14 +18,14 @@ import (
 
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/core/picture"
+	"github.com/sotto-chat/sotto/core/video"
 	"github.com/sotto-chat/sotto/ui/widget"
 )
 
-// attached is a file that will be sent with the text: one at a path, or a picture that was pasted.
+// attached is a file that will be sent with the text.
 type attached struct {
-	path   string
-	pasted image.Image
-	view   widget.ComposerAttachment
+	view widget.ComposerAttachment
+	send func(ctx context.Context, p *core.Profile, contact int64, caption string, reply int64) error
 }
 
 // maxAttached is how many files can be sent at once.
@@ -64,9 +67,13 @@ func (c *conversation) attach(paths ...string) {
 			case info.Size() > core.MaxFile:
 				return list, core.ErrFileTooLarge
 			}
-			a := attached{path: path, view: widget.ComposerAttachment{Icon: "file", Name: filepath.Base(path), Detail: byteSize(info.Size())}}
+			a := attached{send: sendPath(path), view: widget.ComposerAttachment{Icon: "file", Name: filepath.Base(path), Detail: byteSize(info.Size())}}
 			if info.Size() <= picture.MaxBytes {
 				a.view.Picture = pictureAt(path)
+			}
+			if length, ok := videoAt(path, info.Size()); ok {
+				a.view.Icon = "video"
+				a.view.Detail = strings.TrimSpace(minutes(length) + "  " + a.view.Detail)
 			}
 			list = append(list, a)
 		}
@@ -104,6 +111,17 @@ func pictureAt(path string) image.Image {
 	return img
 }
 
+// videoAt tells whether a file is a video, and how long that is.
+func videoAt(path string, size int64) (time.Duration, bool) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close()
+	info, err := video.Read(f, size)
+	return info.Duration, err == nil
+}
+
 func (c *conversation) addAttached(list ...attached) {
 	if n := maxAttached - len(c.attached); len(list) > n {
 		list = list[:n]
@@ -139,7 +157,7 @@ func (c *conversation) pastePicture() bool {
 		if img == nil {
 			return a, errNoClipboard
 		}
-		return attached{pasted: img, view: widget.ComposerAttachment{Picture: picture.Fit(img, chipSide), Name: lang.L("Picture")}}, nil
+		return attached{send: sendPasted(img), view: widget.ComposerAttachment{Picture: picture.Fit(img, chipSide), Name: lang.L("Picture")}}, nil
 	}, func(a attached, err error) {
 		if !c.left && err == nil {
 			c.addAttached(a)
@@ -197,25 +215,39 @@ func (c *conversation) sendAttached(caption string, reply int64) {
 	c.showFoot(c.mayWrite())
 }
 
-// send sends a file. What is pasted is sent as its pixels alone.
-func (a attached) send(ctx context.Context, p *core.Profile, contact int64, caption string, reply int64) error {
-	if a.pasted == nil {
-		_, err := p.SendPath(ctx, contact, a.path, caption, reply)
+// sendPath sends the file at a path.
+func sendPath(path string) func(context.Context, *core.Profile, int64, string, int64) error {
+	return func(ctx context.Context, p *core.Profile, contact int64, caption string, reply int64) error {
+		_, err := p.SendPath(ctx, contact, path, caption, reply)
 		return err
 	}
-	var b bytes.Buffer
-	if err := png.Encode(&b, a.pasted); err != nil {
-		return err
+}
+
+// sendPasted sends a picture that is no file: its pixels alone.
+func sendPasted(img image.Image) func(context.Context, *core.Profile, int64, string, int64) error {
+	return func(ctx context.Context, p *core.Profile, contact int64, caption string, reply int64) error {
+		var b bytes.Buffer
+		if err := png.Encode(&b, img); err != nil {
+			return err
+		}
+		file, ext, err := picture.Clean(b.Bytes())
+		if err != nil {
+			return err
+		}
+		preview, err := picture.Preview(img)
+		if err != nil {
+			return err
+		}
+		_, err = p.SendFile(ctx, contact, core.NewFile{Name: "picture." + ext, Content: bytes.NewReader(file), Size: int64(len(file)), Caption: caption, Reply: reply,
+			Type: "image", Preview: preview})
+		return notKept(err)
 	}
-	file, ext, err := picture.Clean(b.Bytes())
-	if err != nil {
-		return err
+}
+
+// notKept tells errors about the folder of a profile from those about what is sent.
+func notKept(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return errors.Join(errNotKept, err)
 	}
-	preview, err := picture.Preview(a.pasted)
-	if err != nil {
-		return err
-	}
-	_, err = p.SendFile(ctx, contact, core.NewFile{Name: "picture." + ext, Content: bytes.NewReader(file), Size: int64(len(file)), Caption: caption, Reply: reply,
-		Type: "image", Preview: preview})
 	return err
 }

@@ -3,7 +3,6 @@ package ui
 import (
 	"context"
 	"errors"
-	"image"
 	"net/url"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/core/chat"
+	"github.com/sotto-chat/sotto/core/picture"
 	"github.com/sotto-chat/sotto/ui/theme"
 	"github.com/sotto-chat/sotto/ui/widget"
 )
@@ -37,7 +37,7 @@ func (c *conversation) attachment(item *core.Item) *widget.Attachment {
 	a := &widget.Attachment{}
 	switch item.Content {
 	case "image":
-		a.Kind, a.Picture = widget.AttachmentPicture, c.media.picture(item)
+		a.Kind, a.Picture, a.Frames = widget.AttachmentPicture, c.media.picture(item), c.media.frames(item)
 	case "video":
 		a.Kind, a.Picture, a.Duration = widget.AttachmentVideo, c.media.preview(item), minutes(item.Duration)
 	case "voice":
@@ -64,7 +64,7 @@ func (c *conversation) attachment(item *core.Item) *widget.Attachment {
 			a.Icon = "upload"
 		}
 	case core.FileDone:
-		if a.Kind == widget.AttachmentPicture { // which is to be looked at, not to be weighed
+		if a.Kind == widget.AttachmentPicture || a.Kind == widget.AttachmentVideo { // which are to be looked at, not to be weighed
 			a.Detail = ""
 		}
 	case core.FileFailed:
@@ -202,9 +202,6 @@ func (c *conversation) attachmentTapped(i int) {
 	}
 }
 
-// pictureTapped shows a picture.
-func (c *conversation) pictureTapped(i, _ int) { c.attachmentTapped(i) }
-
 // receive receives a file, or goes on with one. Before relays are asked that are not known, the person is.
 func (c *conversation) receive(id int64, anyRelay bool) {
 	ordered(c.w, only(func(ctx context.Context) error {
@@ -261,7 +258,7 @@ func (c *conversation) saveAs(id int64) {
 	}
 	save := dialog.NewFileSave(func(to fyne.URIWriteCloser, err error) {
 		if err != nil {
-			c.warn(sentence(errNoFile))
+			c.failed(errors.Join(errNoPlace, err), func() { c.saveAs(id) })
 		} else if to != nil {
 			c.saveTo(id, to)
 		}
@@ -274,7 +271,7 @@ func (c *conversation) saveAs(id int64) {
 func (c *conversation) saveTo(id int64, to fyne.URIWriteCloser) {
 	apart(c.w, only(func(ctx context.Context) error { return copyFile(ctx, c.profile, id, to) }), func(_ nothing, err error) {
 		if err != nil && !c.left {
-			c.warn(sentence(err))
+			c.failed(err, func() { c.saveAs(id) })
 		}
 	})
 }
@@ -292,11 +289,12 @@ func (c *conversation) open(id int64) {
 		return
 	}
 	profile := c.profile
-	open := func() {
+	var open func()
+	open = func() {
 		apart(w, func(ctx context.Context) (string, error) { return w.copies.put(ctx, profile, id, f.Name) }, func(path string, err error) {
 			if err != nil {
 				if !c.left {
-					c.warn(sentence(err))
+					c.failed(err, open)
 				}
 				return
 			}
@@ -316,7 +314,7 @@ func (c *conversation) view(id int64) {
 	s := &pictureSource{c: c}
 	at := 0
 	for i := range c.items {
-		if item := &c.items[i]; item.Content == "image" && item.File != nil && item.Deleted.IsZero() && (item.File.State == core.FileDone || item.Own) {
+		if item := &c.items[i]; item.Content == "image" && isHere(item) && item.Deleted.IsZero() {
 			if item.ID == id {
 				at = len(s.items)
 			}
@@ -338,6 +336,7 @@ func (s *pictureSource) show(at int) {
 	}
 	v := widget.NewViewer(s, at)
 	v.OnSave = func(i int) { s.c.saveAs(s.items[i].ID) }
+	v.After = s.c.w.after
 	v.ShowOn(s.c.w.win.Canvas())
 }
 
@@ -351,13 +350,39 @@ func (s *pictureSource) Title(i int) (title, detail string) {
 	return s.c.author(item.Own), dayName(at, now) + ", " + clock(at)
 }
 
+// pictureFailure tells why a picture can't be shown.
+func pictureFailure(err error) string {
+	switch {
+	case errors.Is(err, picture.ErrTooLarge):
+		return lang.L("This picture is too large to be shown here. Save it, or open it with another program.")
+	case errors.Is(err, picture.ErrFormat):
+		return lang.L("This picture is damaged, or of a kind that can't be shown here.")
+	}
+	return sentence(err)
+}
+
+// failed tells what went wrong with a file, and offers to do it again.
+func (c *conversation) failed(err error, again func()) {
+	c.warn(sentence(err))
+	if c.tell != nil || c.left {
+		return
+	}
+	c.note.SetAction(lang.L("Try again"), func() {
+		if contact := c.w.contact(c.id); contact != nil {
+			c.update(contact) // takes the warning away
+		}
+		again()
+	})
+	c.showFoot(c.composer.Visible())
+}
+
 // viewSide is the longest side of a picture in the viewer, in pixels.
 const viewSide = 4096
 
 // Load implements widget.ViewerSource.
-func (s *pictureSource) Load(i int, done func(img image.Image, failure string)) {
+func (s *pictureSource) Load(i int, done func(frames []widget.Frame, failure string)) {
 	id, profile := s.items[i].ID, s.c.profile
-	apart(s.c.w, func(ctx context.Context) (image.Image, error) { return readPictureOf(ctx, profile, id) }, func(img image.Image, err error) {
-		done(img, sentence(err))
+	apart(s.c.w, func(ctx context.Context) ([]widget.Frame, error) { return readFrames(ctx, profile, id, viewSide) }, func(frames []widget.Frame, err error) {
+		done(frames, pictureFailure(err))
 	})
 }

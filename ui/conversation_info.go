@@ -94,6 +94,7 @@ const halvesName float32 = 130
 func (halves) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	place(objects[0], 0, 0, halvesName, size.Height)
 	place(objects[1], halvesName, 0, size.Width-halvesName, size.Height)
+	widget.Mirror(objects, size.Width)
 }
 
 func (halves) MinSize(objects []fyne.CanvasObject) fyne.Size {

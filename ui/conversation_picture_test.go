@@ -164,7 +164,7 @@ func TestPicturesOfMessages(t *testing.T) {
 		c.At(0)
 		b.wait("the preview", func() bool { return c.media.preview(&c.items[0]) != nil })
 		c.media.pictures[pictureKey{2, picturePreview}] = nil
-		c.addAttached(attached{pasted: evening()}, attached{path: "lease.pdf"})
+		c.addAttached(attached{}, attached{})
 		c.attached[0].view.Picture = picture.Fit(evening(), chipSide)
 		c.attached[1].view.Icon, c.attached[1].view.Name, c.attached[1].view.Detail = "file", "lease.pdf", "1.2 MB"
 		c.showAttached()

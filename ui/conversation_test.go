@@ -341,7 +341,7 @@ func TestFiles(t *testing.T) {
 		b.receive(b.items[1].ID, true)
 		both(alice, bob, "it is here", func() bool { return b.items[1].File.State == core.FileDone })
 		both(alice, bob, "it is shown", func() bool { return b.media.pictures[pictureKey{b.items[1].ID, pictureFile}] != nil || b.At(1).ID == 0 })
-		b.list.OnPicture(1, 0)
+		b.list.OnAttachment(1)
 		if bob.win.Canvas().Overlays().Top() == nil {
 			t.Error("the viewer is not open")
 		}
@@ -518,6 +518,9 @@ func TestVoiceMessage(t *testing.T) {
 	})
 	b.receive(b.items[0].ID, true)
 	both(alice, bob, "it is here", func() bool { return b.items[0].File.State == core.FileDone })
+	bob.wait("its curve", func() bool {
+		return len(b.At(0).Attachment.Loudness) == waveSteps && b.At(0).Attachment.Loudness[10] > 0
+	})
 	b.list.OnAttachment(0)
 	bob.wait("it plays", func() bool { return b.At(0).Attachment.Icon == "pause" })
 	f.progress(time.Second)

@@ -40,7 +40,7 @@ func (c *conversation) At(i int) widget.Message {
 	}
 	text := c.text(item)
 	m.Text, m.Spans, m.Found = text.text, text.spans, text.found(c.find.ranges(item.ID))
-	m.Edited, m.Forwarded = item.Edited, item.Forwarded
+	m.Album, m.Edited, m.Forwarded = c.album(i), item.Edited, item.Forwarded
 	m.Quote = c.quote(item)
 	m.Attachment = c.attachment(item)
 	m.Preview = c.linkPreview(item)

@@ -3,7 +3,6 @@ package ui
 import (
 	"context"
 	"errors"
-	"image"
 	"io"
 	"os"
 	"path/filepath"
@@ -15,7 +14,6 @@ import (
 	"fyne.io/fyne/v2/storage"
 
 	"github.com/sotto-chat/sotto/core"
-	"github.com/sotto-chat/sotto/core/picture"
 )
 
 // copies are files that other programs have opened. They lie readable in folders of their own, which only this user can look into,
@@ -30,7 +28,7 @@ func (c *copies) put(ctx context.Context, p *core.Profile, id int64, name string
 	dir, err := os.MkdirTemp(os.Getenv("XDG_RUNTIME_DIR"), "sotto-") // with mode 0700; empty is the system's folder
 	if err != nil {
 		if dir, err = os.MkdirTemp("", "sotto-"); err != nil {
-			return "", err
+			return "", errors.Join(errNoTemp, err)
 		}
 	}
 	c.mu.Lock()
@@ -93,14 +91,27 @@ func (zeros) Read(b []byte) (int, error) {
 func copyFile(ctx context.Context, p *core.Profile, id int64, to fyne.URIWriteCloser) error {
 	f, _, err := p.OpenFile(ctx, id)
 	if err == nil {
-		_, err = io.Copy(to, reader{ctx, f})
+		_, err = io.Copy(placeWriter{to}, reader{ctx, f})
 		err = errors.Join(err, f.Close())
 	}
-	err = errors.Join(err, to.Close())
+	if failed := to.Close(); failed != nil {
+		err = errors.Join(err, errNoPlace, failed)
+	}
 	if err != nil {
 		err = errors.Join(err, storage.Delete(to.URI()))
 	}
 	return err
+}
+
+// placeWriter tells what goes wrong with a place from what goes wrong with a file that is put there.
+type placeWriter struct{ io.Writer }
+
+func (w placeWriter) Write(b []byte) (int, error) {
+	n, err := w.Writer.Write(b)
+	if err != nil {
+		err = errors.Join(errNoPlace, err)
+	}
+	return n, err
 }
 
 // reader reads until a context ends.
@@ -114,15 +125,6 @@ func (r reader) Read(b []byte) (int, error) {
 		return 0, err
 	}
 	return r.Reader.Read(b)
-}
-
-// readPictureOf reads and decodes the picture of a message.
-func readPictureOf(ctx context.Context, p *core.Profile, id int64) (image.Image, error) {
-	data, err := readFile(ctx, p, id)
-	if err != nil {
-		return nil, err
-	}
-	return picture.Thumbnail(data, viewSide)
 }
 
 // programs are the endings of files that desktops run or install instead of showing them, or whose programs do what is in them.

@@ -126,6 +126,7 @@ func (w *Window) markCurrent() {
 // setInFront is told when the window gets or loses the keyboard.
 func (w *Window) setInFront(inFront bool) {
 	w.inFront = inFront
+	w.setPlaying()
 	if !inFront || w.main == nil {
 		return
 	}

@@ -451,6 +451,7 @@ func TestRelayList(t *testing.T) {
 	if !ok {
 		t.Fatal("there is no relay")
 	}
+	address := server.Text(password)
 	b := newBench(t, theme.Light, "Alice")
 	away := "smp://0RehoN-yYMj184Kj6FtZtudnq7PxPIGgSS9U942nEnA=@127.0.0.1:1"
 	if err := b.profile.SetRelays(t.Context(), core.RelayChoice{Kind: core.RelaysOwn, Addresses: []string{away}}); err != nil {
@@ -462,16 +463,21 @@ func TestRelayList(t *testing.T) {
 	l.entry.SetText("smp://nonsense")
 	l.add()
 	b.wait("the complaint", func() bool { return !l.problem.Hidden })
-	l.entry.SetText(server.Text(password))
+	l.entry.SetText(address)
 	l.add()
-	b.wait("it is added and works", func() bool { r := l.tests[server.Text(password)]; return r != nil && r.cancel == nil && r.err == nil })
+	b.wait("it is added and works", func() bool { r := l.tests[address]; return r != nil && r.cancel == nil && r.err == nil })
 	l.test(away)
 	b.wait("the other one does not", func() bool { r := l.tests[away]; return r.cancel == nil && r.err != nil })
+	if r := b.profile.Relays(); r.Addresses[0] != away {
+		t.Fatal("the new relay is preferred at once")
+	}
+	l.prefer(address)
+	b.wait("it is preferred", func() bool { return b.profile.Relays().Addresses[0] == address })
 	l.remove(away)
 	b.wait("it is removed", func() bool { return len(b.profile.Relays().Addresses) == 1 })
-	l.test(server.Text(password))
+	l.test(address)
 	b.tap("Cancel")
-	b.wait("the test is given up, or was quick", func() bool { r := l.tests[server.Text(password)]; return r == nil || r.cancel == nil })
+	b.wait("the test is given up, or was quick", func() bool { r := l.tests[address]; return r == nil || r.cancel == nil })
 }
 
 func TestRenameProfile(t *testing.T) {
@@ -781,4 +787,27 @@ func TestCodeOnScreenAndCamera(t *testing.T) {
 	b.opt.Screenshot = func(context.Context) (image.Image, error) { return nil, desktop.ErrCanceled }
 	b.tap("My screen")
 	b.wait("why not", func() bool { return strings.Contains(b.adder.problemText, "not shown") })
+}
+
+// That another program receives the messages of a contact is told in its conversation, with what ends that.
+func TestElsewhere(t *testing.T) {
+	alice, _ := friends(t)
+	alice.openContact(alice.contacts[0].ID)
+	c, contact := alice.conversation(), alice.contacts[0]
+	c.update(&contact)
+	if !c.note.Hidden {
+		t.Error("something is told at first")
+	}
+	contact.Elsewhere = true
+	c.update(&contact)
+	if c.note.Hidden {
+		t.Error("nothing is told")
+	}
+	alice.tap("Receive here")
+	alice.settle()
+	contact.Elsewhere = false
+	c.update(&contact)
+	if !c.note.Hidden {
+		t.Error("it is still told")
+	}
 }

@@ -27,9 +27,12 @@ type keyGroup struct {
 	keys  [][2]string
 }
 
-// shortcuts lists the key combinations. They do nothing during the first start and behind a dialog.
+// openHiddenKey is the key that works during the first start too: a hidden profile may be the only one.
+const openHiddenKey = fyne.KeyP
+
+// shortcuts lists the key combinations. They do nothing behind a dialog, and all but that one nothing during the first start.
 func (w *Window) shortcuts() []shortcut {
-	const control, alt = fyne.KeyModifierShortcutDefault, fyne.KeyModifierAlt
+	const control, alt, shift = fyne.KeyModifierShortcutDefault, fyne.KeyModifierAlt, fyne.KeyModifierShift
 	search := func() {
 		if w.profile != nil {
 			w.main.frame.contentFirst = false
@@ -54,10 +57,11 @@ func (w *Window) shortcuts() []shortcut {
 				c.togglePanel()
 			}
 		}},
-		{fyne.KeyM, control, lang.L("Ctrl+M"), lang.L("What can be done with the conversation"), w.main.openMenu},
+		{fyne.KeyM, control, lang.L("Ctrl+M"), lang.L("What can be done with the conversation"), func() { w.main.openMenu() }},
 		{fyne.Key1, control, lang.L("Ctrl+1 to 9"), lang.L("Switch profile"), func() { w.useProfileNumber(0) }},
 		{fyne.KeyComma, control, lang.L("Ctrl+,"), lang.L("Settings"), w.showSettings},
 		{fyne.KeyL, control, lang.L("Ctrl+L"), lang.L("Lock"), w.lock},
+		{openHiddenKey, control | shift, lang.L("Ctrl+Shift+P"), lang.L("Open a hidden profile"), w.openHidden},
 		{fyne.KeySlash, control, lang.L("Ctrl+/"), lang.L("Keyboard shortcuts"), w.showShortcuts},
 	}
 	for i := 1; i < 9; i++ {
@@ -110,7 +114,7 @@ func (w *Window) addShortcuts(c fyne.Canvas) {
 
 // pressed does what a key combination is for.
 func (w *Window) pressed(s shortcut) {
-	if w.main != nil && w.win.Canvas().Overlays().Top() == nil {
+	if (w.main != nil || w.starting != nil && s.key == openHiddenKey) && w.win.Canvas().Overlays().Top() == nil {
 		s.do()
 	}
 }
@@ -188,6 +192,7 @@ func (l twoColumns) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	for i, o := range objects {
 		place(o, float32(i)*(width+l.gap), 0, width, o.MinSize().Height)
 	}
+	widget.Mirror(objects, size.Width)
 }
 
 func (l twoColumns) MinSize(objects []fyne.CanvasObject) fyne.Size {

@@ -6,10 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/lang"
 
 	"github.com/sotto-chat/sotto/assets"
 	"github.com/sotto-chat/sotto/ui/theme"
+	"github.com/sotto-chat/sotto/ui/widget"
 )
 
 // The pictures and the tests that look for texts are in English, whatever the language of the computer is.
@@ -59,6 +61,60 @@ func TestPicturesOfLanguages(t *testing.T) {
 			b.resize(firstWidth, firstHeight)
 			b.compare(fmt.Sprintf("language-%s-settings", tag))
 		})
+	}
+}
+
+// TestPicturesFromTheRight shows more of the window in a language that is written from the right, which turns all of it around.
+func TestPicturesFromTheRight(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode theme.Mode) {
+		speak(t, "ar")
+		b := newBench(t, mode, "Alice", "Nora")
+		b.fill()
+		c := b.open(1)
+		items := exampleItems()
+		for i, text := range []string{
+			"هل قرأت الكتاب الذي أعطيتك إياه؟", "نصفه. غيّر الفصل الرابع رأيي في كل شيء", "مرحبًا! هل وصلت؟",
+			"وجدت المكان، إنه ذو الباب الأخضر: https://example.org/map", "نعم، في القطار. قرأت عنه أمس في SimpleX",
+		} {
+			items[i].Text = text
+		}
+		b.talkOf(c, items...)
+		b.compare("right-conversation-" + mode.String())
+		b.showShortcuts()
+		b.compare("right-shortcuts-" + mode.String())
+		b.win.Canvas().Overlays().Top().(*widget.Dialog).Close()
+		b.chooseBridges()
+		b.compare("right-dialog-" + mode.String())
+		b.win.Canvas().Overlays().Top().(*widget.Dialog).Close()
+		b.showAppearance()
+		b.compare("right-appearance-" + mode.String())
+		b.showPrivacy()
+		b.compare("right-privacy-" + mode.String())
+	})
+}
+
+// TestMirroredInput taps where things are in a window that is turned around.
+func TestMirroredInput(t *testing.T) {
+	speak(t, "ar")
+	b := newBench(t, theme.Light, "Alice", "Nora")
+	b.fill()
+	if !widget.Mirrored() {
+		t.Fatal("the window is not turned around")
+	}
+	f := b.main.frame
+	if f.rail.Position().X <= f.content.Position().X || f.list.Position().X <= f.content.Position().X {
+		t.Error("the rail and the list are not at the right")
+	}
+	width := b.main.frame.list.Size().Width
+	f.edge.Dragged(&fyne.DragEvent{Dragged: fyne.NewDelta(-40, 0)})
+	f.edge.DragEnd()
+	if got := f.list.Size().Width; got != width+40 {
+		t.Errorf("the list is %v wide after its edge was dragged to the left, was %v", got, width)
+	}
+	speak(t, "de")
+	newBench(t, theme.Light, "Alice")
+	if widget.Mirrored() {
+		t.Error("the next window is turned around too")
 	}
 }
 

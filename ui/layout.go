@@ -43,7 +43,7 @@ func (f *frame) objects() []fyne.CanvasObject {
 	return []fyne.CanvasObject{f.content, f.list, f.listLine, f.panel, f.panelLine, f.rail, f.edge}
 }
 
-func (f *frame) Layout(_ []fyne.CanvasObject, size fyne.Size) {
+func (f *frame) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	f.narrow = size.Width < narrowBelow
 	showList, showContent, showRail := !f.noList, true, true
 	if f.narrow {
@@ -91,6 +91,7 @@ func (f *frame) Layout(_ []fyne.CanvasObject, size fyne.Size) {
 		put(f.panelLine, 0, false)
 		put(f.panel, 0, false)
 	}
+	widget.Mirror(objects, size.Width)
 	f.arranged()
 }
 
@@ -123,9 +124,20 @@ func newListEdge(dragged func(by float32), done func()) *listEdge {
 	return e
 }
 
-func (e *listEdge) Dragged(ev *fyne.DragEvent) { e.dragged(ev.Dragged.DX) }
-func (e *listEdge) DragEnd()                   { e.done() }
-func (e *listEdge) Cursor() desktop.Cursor     { return desktop.HResizeCursor }
+// Dragged implements fyne.Draggable.
+func (e *listEdge) Dragged(ev *fyne.DragEvent) {
+	by := ev.Dragged.DX
+	if widget.Mirrored() {
+		by = -by
+	}
+	e.dragged(by)
+}
+
+// DragEnd implements fyne.Draggable.
+func (e *listEdge) DragEnd() { e.done() }
+
+// Cursor implements desktop.Cursorable.
+func (e *listEdge) Cursor() desktop.Cursor { return desktop.HResizeCursor }
 
 // CreateRenderer implements fyne.Widget.
 func (e *listEdge) CreateRenderer() fyne.WidgetRenderer {
@@ -248,6 +260,7 @@ func (widePills) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 		place(o, x, (size.Height-m.Height)/2, m.Width, m.Height)
 		x += m.Width + pillGap
 	}
+	widget.Mirror(objects, size.Width)
 }
 
 func (widePills) MinSize(objects []fyne.CanvasObject) (s fyne.Size) {
@@ -264,6 +277,7 @@ type headLayout struct{ h *head }
 func (l headLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	const edge, side = 18, 36
 	h := l.h
+	defer widget.Mirror(objects, size.Width)
 	x := float32(edge)
 	if h.back.Visible() {
 		place(h.back, 10, (size.Height-side)/2, side, side)
@@ -367,6 +381,7 @@ func (l rightLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	h := first.MinSize().Height
 	place(first, 0, (size.Height-h)/2, size.Width-w-l.gap, h)
 	place(last, size.Width-w, (size.Height-last.MinSize().Height)/2, w, last.MinSize().Height)
+	widget.Mirror(objects, size.Width)
 }
 
 func (l rightLayout) MinSize(objects []fyne.CanvasObject) fyne.Size {
@@ -397,6 +412,7 @@ func (rowLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 			x -= theme.Grid
 		}
 	}
+	widget.Mirror(objects, size.Width)
 }
 
 func (rowLayout) MinSize(objects []fyne.CanvasObject) fyne.Size {

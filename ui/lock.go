@@ -15,7 +15,8 @@ import (
 	"github.com/sotto-chat/sotto/ui/widget"
 )
 
-// lock locks the program if it has a passphrase, otherwise the profile if that has one, and otherwise shows how to get one.
+// lock locks the program if it has a passphrase, otherwise the profile if that has one, which closes a hidden one, and otherwise shows how
+// to get one.
 func (w *Window) lock() {
 	switch {
 	case w.core.HasLock():
@@ -26,6 +27,8 @@ func (w *Window) lock() {
 		})
 	case w.profile != nil && w.profile.Protection() == vault.Passphrase:
 		w.lockProfile()
+	case w.profile != nil && w.profile.Protection() == vault.Hidden:
+		w.closeHidden()
 	case w.profile != nil:
 		w.showPrivacy()
 	}
@@ -79,14 +82,27 @@ func (w *Window) showLock() {
 	}
 	w.setTitle()
 
-	title := widget.NewLabel(lang.L("Sotto is locked"), theme.TextDisplay)
+	screen, entry := w.unlockScreen(lang.L("Sotto is locked"), lang.L("Type the passphrase of the program. Nothing is received until then."), func(passphrase string, done func(error)) {
+		apart(w, only(func(ctx context.Context) error { return w.core.Unlock(ctx, passphrase) }), func(_ nothing, err error) { done(err) })
+	})
+	w.show(screen)
+	w.win.Canvas().Focus(entry)
+}
+
+// unlockScreen asks for a passphrase on a card in the middle of the room that there is. try calls its last argument with what came of it.
+func (w *Window) unlockScreen(name, hint string, try func(passphrase string, done func(error))) (fyne.CanvasObject, *widget.Entry) {
+	title := widget.NewLabel(name, theme.TextDisplay)
 	title.Bold, title.Alignment = true, fyne.TextAlignCenter
-	text := widget.NewLabel(lang.L("Type the passphrase of the program. Nothing is received until then."), theme.TextBody)
+	text := widget.NewLabel(hint, theme.TextBody)
 	text.Color, text.Alignment = theme.ColorSecondary, fyne.TextAlignCenter
 	entry := widget.NewPasswordEntry(lang.L("Passphrase"))
 	problem := widget.NewNote(widget.ToneDanger, "")
-	var button *widget.Button
-	open := func() {
+	var open func()
+	button := widget.NewButton(lang.L("Unlock"), widget.ButtonPrimary, func() { open() })
+	card := widget.NewSurface(theme.ColorPanel, widget.NewColumn(14, container.NewCenter(newIconDisc("lock")), title, text, widget.NewGap(1, 4), entry, problem, button))
+	card.Radius, card.Border, card.Margin = theme.DialogRadius, theme.ColorLine, 32
+	screen := widget.NewSurface(theme.ColorBackground, container.NewVScroll(container.New(columnLayout{width: 420, middle: true}, card)))
+	open = func() {
 		if entry.Text == "" || button.Disabled() {
 			return
 		}
@@ -95,21 +111,18 @@ func (w *Window) showLock() {
 		button.Disable()
 		passphrase := entry.Text
 		entry.SetText("")
-		apart(w, only(func(ctx context.Context) error { return w.core.Unlock(ctx, passphrase) }), func(_ nothing, err error) {
+		try(passphrase, func(err error) {
 			button.SetText(lang.L("Unlock"))
 			button.Enable()
 			if err != nil {
 				problem.Set(widget.ToneDanger, sentence(err))
+				screen.Refresh()
 				w.win.Canvas().Focus(entry)
 			}
 		})
 	}
-	button = widget.NewButton(lang.L("Unlock"), widget.ButtonPrimary, open)
 	entry.OnSubmitted = func(string) { open() }
-	card := widget.NewSurface(theme.ColorPanel, widget.NewColumn(14, container.NewCenter(newIconDisc("lock")), title, text, widget.NewGap(1, 4), entry, problem, button))
-	card.Radius, card.Border, card.Margin = theme.DialogRadius, theme.ColorLine, 32
-	w.show(widget.NewSurface(theme.ColorBackground, container.NewVScroll(container.New(columnLayout{width: 420, middle: true}, card))))
-	w.win.Canvas().Focus(entry)
+	return screen, entry
 }
 
 // idleCheck is how often it is looked whether there was input.
@@ -168,16 +181,22 @@ func (w *Window) lockSettings() fyne.CanvasObject {
 
 // changeLock sets, changes or removes the passphrase of the program.
 func (w *Window) changeLock(remove bool) {
-	q := passphraseQuestion{title: lang.L("Set a passphrase for Sotto"), action: lang.L("Save"), old: w.core.HasLock(), new: !remove,
-		text: lang.L("Several words are best. It is stored nowhere: if you forget it, nobody can open the profiles again that have none of their own.")}
+	w.changeSecret(lang.L("Set a passphrase for Sotto"),
+		lang.L("Several words are best. It is stored nowhere: if you forget it, nobody can open the profiles again that have none of their own."),
+		w.core.HasLock(), remove, w.core.SetLock)
+}
+
+// changeSecret asks for what is needed to set, change or remove a passphrase.
+func (w *Window) changeSecret(title, text string, set, remove bool, change func(ctx context.Context, old, new string) error) {
+	q := passphraseQuestion{title: title, text: text, action: lang.L("Save"), old: set, new: !remove}
 	switch {
 	case remove:
 		q.title, q.action, q.danger = lang.L("Remove the passphrase"), lang.L("Remove"), true
 		q.text = lang.L("Afterwards whoever can use your account on this computer can read your messages.")
-	case q.old:
+	case set:
 		q.title = lang.L("Change the passphrase")
 	}
-	w.askPassphrase(q, w.core.SetLock)
+	w.askPassphrase(q, change)
 }
 
 // changeWipe sets or removes the passphrase that deletes everything.
@@ -267,13 +286,7 @@ func (w *Window) hiddenSettings() fyne.CanvasObject {
 		return section(lang.L("HIDDEN PROFILE"), settingsCard(widget.NewFact(lang.L("Hide this profile"),
 			lang.L("Nothing shows that it exists. It opens with its own passphrase, typed where profiles are added. It receives while it is open only."), hide)))
 	}
-	closed := widget.NewButton(lang.L("Close now"), widget.ButtonSecondary, func() {
-		ordered(w, func(context.Context) (nothing, error) { return nothing{}, w.core.CloseHidden() }, func(_ nothing, err error) {
-			if err != nil {
-				w.tell(lang.L("Not closed"), sentence(err))
-			}
-		})
-	})
+	closed := widget.NewButton(lang.L("Close now"), widget.ButtonSecondary, w.closeHidden)
 	show := widget.NewButton(lang.L("Show…"), widget.ButtonSecondary, func() {
 		w.askPassphrase(passphraseQuestion{title: lang.L("Show this profile"), action: lang.L("Show"), new: true, empty: true,
 			text: lang.L("It is listed like the others again. Give it a passphrase, or leave it empty for none.")},
@@ -282,6 +295,15 @@ func (w *Window) hiddenSettings() fyne.CanvasObject {
 	return section(lang.L("HIDDEN PROFILE"), settingsCard(
 		widget.NewFact(lang.L("This profile is hidden"), lang.L("Closed, nothing shows that it exists, and it receives nothing."), closed), widget.NewLine(),
 		widget.NewFact(lang.L("Hide it no more"), lang.L("It is listed like the others again."), show)))
+}
+
+// closeHidden closes the hidden profiles that are open.
+func (w *Window) closeHidden() {
+	ordered(w, func(context.Context) (nothing, error) { return nothing{}, w.core.CloseHidden() }, func(_ nothing, err error) {
+		if err != nil {
+			w.tell(lang.L("Not closed"), sentence(err))
+		}
+	})
 }
 
 // hideProfile asks for the passphrase of a hidden profile, and makes the one that is shown such.
@@ -325,7 +347,7 @@ func (w *Window) openHidden() {
 				return
 			}
 			d.Close()
-			w.useProfile(p.ID())
+			w.hiddenOpened(p)
 		})
 	}
 	button = widget.NewButton(lang.L("Open"), widget.ButtonPrimary, open)
@@ -334,4 +356,25 @@ func (w *Window) openHidden() {
 		widget.NewHint(lang.L("Whether there is one shows only when the right passphrase is typed.")), entry, problem, buttonRow(button)))
 	d.ShowOn(w.win.Canvas())
 	w.win.Canvas().Focus(entry)
+}
+
+// openHiddenQuietly opens the hidden profile whose passphrase was typed into the search field. Nothing shows if there is none.
+func (w *Window) openHiddenQuietly(passphrase string) {
+	apart(w, func(ctx context.Context) (*core.Profile, error) { return w.core.OpenHidden(ctx, passphrase) }, func(p *core.Profile, err error) {
+		if err == nil {
+			w.hiddenOpened(p)
+		}
+	})
+}
+
+// hiddenOpened shows a hidden profile that was opened, which may be the only one.
+func (w *Window) hiddenOpened(p *core.Profile) {
+	if w.locked {
+		return
+	}
+	if w.main == nil {
+		w.profiles, w.starting = w.core.Profiles(), nil
+		w.showMain()
+	}
+	w.useProfile(p.ID())
 }

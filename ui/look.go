@@ -52,6 +52,7 @@ func (w *Window) showAppearance() {
 		objects := []fyne.CanvasObject{
 			section(lang.L("COLOURS"), settingsCard(tabsOf(modes(), w.theme.Mode(), w.setMode))),
 			section(lang.L("ACCENT"), settingsCard(w.accentChoice())),
+			section(lang.L("PICTURES"), settingsCard(w.motionFact())),
 		}
 		if w.opt.Scale != nil {
 			scale := w.core.Appearance().Scale
@@ -140,6 +141,22 @@ func (w *Window) showNotifications() {
 	})
 }
 
+// motionFact lets pictures move or not.
+func (w *Window) motionFact() fyne.CanvasObject {
+	text := lang.L("Animated pictures play in the conversation while the window is in front. Otherwise they play when you open them.")
+	if w.still {
+		text = lang.L("The settings of this computer ask for less motion: animated pictures play when you open them.")
+	}
+	toggle := widget.NewToggle(w.moves(), func(on bool) {
+		w.changeLook(func(a *core.Appearance) { a.Still = !on })
+		w.setPlaying()
+	})
+	if w.still {
+		toggle.Disable()
+	}
+	return widget.NewFact(lang.L("Play animated pictures"), text, toggle)
+}
+
 // accentChoice lets an accent be chosen.
 func (w *Window) accentChoice() fyne.CanvasObject {
 	names := map[theme.Accent]string{"": lang.L("Teal"), "blue": lang.L("Blue"), "violet": lang.L("Violet"), "rose": lang.L("Rose"), "amber": lang.L("Amber"), "grey": lang.L("Grey")}
@@ -177,6 +194,7 @@ func (s *swatches) TypedRune(rune)         {}
 func (s *swatches) FocusGained() {
 	s.focused = true
 	s.Refresh()
+	widget.Reveal(s)
 }
 
 func (s *swatches) FocusLost() {
@@ -185,15 +203,17 @@ func (s *swatches) FocusLost() {
 }
 
 func (s *swatches) Tapped(ev *fyne.PointEvent) {
-	s.choose(int(ev.Position.X / (swatchSide + swatchGap)))
+	s.choose(int(widget.MirrorX(ev.Position.X, 0, s.Size().Width) / (swatchSide + swatchGap)))
 }
 
 func (s *swatches) TypedKey(ev *fyne.KeyEvent) {
-	switch ev.Name {
+	switch widget.MirrorKey(ev.Name) {
 	case fyne.KeyLeft, fyne.KeyUp:
 		s.choose(s.index() - 1)
 	case fyne.KeyRight, fyne.KeyDown:
 		s.choose(s.index() + 1)
+	case fyne.KeyEscape:
+		widget.Escape(s)
 	}
 }
 
@@ -245,12 +265,13 @@ func (r *swatchRenderer) MinSize() fyne.Size {
 	return fyne.NewSize(float32(len(r.discs))*(swatchSide+swatchGap), swatchSide+swatchGap)
 }
 
-func (r *swatchRenderer) Layout(fyne.Size) {
+func (r *swatchRenderer) Layout(size fyne.Size) {
 	for i, d := range r.discs {
 		place(d, float32(i)*(swatchSide+swatchGap)+swatchGap/2, swatchGap/2, swatchSide, swatchSide)
 	}
 	const out = 4
 	place(r.ring, float32(r.s.index())*(swatchSide+swatchGap)+swatchGap/2-out, swatchGap/2-out, swatchSide+2*out, swatchSide+2*out)
+	widget.Mirror(r.Objects(), size.Width)
 }
 
 func (r *swatchRenderer) Refresh() {

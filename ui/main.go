@@ -67,10 +67,12 @@ func newMainScreen(w *Window) *mainScreen {
 	m.title = widget.NewTitle("")
 	add := widget.NewFilledIconButton("plus", lang.L("New conversation"), 34, func() { w.newConversation("") })
 	m.search = widget.NewSearchField(lang.L("Search or paste a link"), m.searched)
-	m.search.Entry.OnSubmitted = func(string) {
+	m.search.Entry.OnSubmitted = func(text string) {
 		if len(m.rows) > 0 {
 			m.openRowAt(0)
 			m.search.Entry.SetText("")
+		} else if text != "" {
+			w.openHiddenQuietly(text)
 		}
 	}
 	m.list = widget.NewConversationList(func() int { return len(m.rows) }, m.row)

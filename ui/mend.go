@@ -83,6 +83,16 @@ func (w *Window) resync(id int64) {
 	})
 }
 
+// receiveHere has the messages of a contact come here again, and not to another program.
+func (w *Window) receiveHere(id int64) {
+	p := w.profile
+	ordered(w, only(func(ctx context.Context) error { return p.ReceiveHere(ctx, id) }), func(_ nothing, err error) {
+		if err != nil && w.profile == p && w.main != nil {
+			w.tell(lang.L("Not received here"), sentence(err))
+		}
+	})
+}
+
 // mended shows again how far mending a conversation is.
 func (w *Window) mended(id int64) {
 	if w.profile == nil || w.main == nil {
@@ -131,6 +141,9 @@ func (c *conversation) tellState(contact *core.Contact) {
 	case contact.Blocked:
 		c.note.Set(widget.ToneWarning, lang.L("You have blocked {{.Name}}: what this contact sends is dropped.", name))
 		c.note.SetAction(lang.L("Unblock"), func() { w.setBlocked(c.id, false) })
+	case contact.Elsewhere:
+		c.note.Set(widget.ToneWarning, lang.L("Another Sotto that has a copy of this profile receives the messages of {{.Name}}. Use only one of them.", name))
+		c.note.SetAction(lang.L("Receive here"), func() { w.receiveHere(c.id) })
 	case sync == chat.KindOutOfSync:
 		c.note.Set(widget.ToneWarning, lang.L("Messages of {{.Name}} can't be decrypted any more. New keys make it possible again.", name))
 		c.note.SetAction(lang.L("Synchronize"), func() { w.askResync(c.id) })

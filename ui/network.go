@@ -147,7 +147,7 @@ func (w *Window) networkPage(back, again func()) *networkPage {
 		connect := widget.NewButton(lang.L("Connect again"), widget.ButtonSecondary, func() {
 			ordered(w, func(context.Context) (nothing, error) { p.Reconnect(); return nothing{}, nil }, nil)
 		})
-		relays.Objects = []fyne.CanvasObject{section(lang.L("RELAYS IN USE"), settingsCard(used, container.NewHBox(connect)))}
+		relays.Objects = []fyne.CanvasObject{section(lang.L("RELAYS IN USE"), settingsCard(used, widget.NewBar(theme.Grid/2, -1, connect)))}
 	}
 	fillOnion := func() {
 		onion.Objects = nil
@@ -294,6 +294,7 @@ func (dotLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	const gap = 12
 	place(objects[0], 0, 5, dotSide, dotSide)
 	place(objects[1], dotSide+gap, 0, size.Width-dotSide-gap, size.Height)
+	widget.Mirror(objects, size.Width)
 }
 
 func (dotLayout) MinSize(objects []fyne.CanvasObject) fyne.Size {

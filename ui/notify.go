@@ -81,6 +81,12 @@ func (w *Window) connectDesktop() {
 			}
 		})
 	}
+	if w.opt.LessMotion != nil {
+		apart(w, func(ctx context.Context) (bool, error) { return w.opt.LessMotion(ctx), nil }, func(still bool, _ error) {
+			w.still = still
+			w.setPlaying()
+		})
+	}
 	if w.opt.Watch != nil {
 		apart(w, func(ctx context.Context) (*desktop.Watcher, error) {
 			watcher, err := w.opt.Watch(func(c desktop.Change) { w.later(func() { w.desktopChanged(c) }) })

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/lang"
 
@@ -102,39 +101,11 @@ func (w *Window) lockedPage(id string) page {
 		state := widget.NewEmptyState("warning", lang.L("This profile can't be opened"), sentence(err), lang.L("Try again"), again)
 		return &simplePage{holder: container.NewStack(widget.NewSurface(theme.ColorBackground, state))}
 	}
-	title := widget.NewLabel(lang.L("This profile is locked"), theme.TextDisplay)
-	title.Bold, title.Alignment = true, fyne.TextAlignCenter
-	text := widget.NewLabel(lang.L("Type its passphrase to read and receive its messages."), theme.TextBody)
-	text.Color, text.Alignment = theme.ColorSecondary, fyne.TextAlignCenter
-	entry := widget.NewPasswordEntry(lang.L("Passphrase"))
-	problem := widget.NewNote(widget.ToneDanger, "")
-	var open func()
-	button := widget.NewButton(lang.L("Unlock"), widget.ButtonPrimary, func() { open() })
-	lock := newIconDisc("lock")
-	card := widget.NewSurface(theme.ColorPanel, widget.NewColumn(14, container.NewCenter(lock), title, text, widget.NewGap(1, 4), entry, problem, button))
-	card.Radius, card.Border, card.Margin = theme.DialogRadius, theme.ColorLine, 32
-	holder := container.NewStack(widget.NewSurface(theme.ColorBackground, container.NewVScroll(container.New(columnLayout{width: 420, middle: true}, card))))
-	open = func() {
-		if entry.Text == "" || button.Disabled() {
-			return
-		}
-		problem.Set(widget.ToneDanger, "")
-		button.SetText(lang.L("One moment…"))
-		button.Disable()
-		w.unlock(id, entry.Text, func(err error) {
-			button.SetText(lang.L("Unlock"))
-			button.Enable()
-			if err != nil {
-				problem.Set(widget.ToneDanger, sentence(err))
-				entry.SetText("")
-				holder.Refresh()
-				w.win.Canvas().Focus(entry)
-			}
-		})
-	}
-	entry.OnSubmitted = func(string) { open() }
+	screen, entry := w.unlockScreen(lang.L("This profile is locked"), lang.L("Type its passphrase to read and receive its messages."), func(passphrase string, done func(error)) {
+		w.unlock(id, passphrase, done)
+	})
 	w.win.Canvas().Focus(entry)
-	return &simplePage{holder: holder}
+	return &simplePage{holder: container.NewStack(screen)}
 }
 
 // unlock opens a profile and shows it.

@@ -18,7 +18,7 @@ import (
 // testTime is how long a relay may take to be tested.
 const testTime = 45 * time.Second
 
-// relayList shows the relays for new conversations, tests them, and lets one's own be added and removed.
+// relayList shows the relays for new conversations, tests them, and lets one's own be added, put in order and removed.
 type relayList struct {
 	w       *Window
 	profile *core.Profile
@@ -59,7 +59,7 @@ func (l *relayList) fill() {
 	title, text := lang.L("On public relays"), lang.L("These were chosen at random. Each new conversation uses one of them for what is sent to you.")
 	switch choice.Kind {
 	case core.RelaysOwn:
-		title, text = lang.L("On relays of your own"), lang.L("Each new conversation uses one of them, chosen at random, for what is sent to you.")
+		title, text = lang.L("On relays of your own"), lang.L("A new conversation uses the first of these for what is sent to you, or the next one if that can't be reached or already has a part in it. Files are spread over all those for files.")
 	case core.RelaysThisComputer:
 		title, text = lang.L("On this computer"), lang.L("It runs inside Sotto, and only while Sotto runs. Below you choose whether others can reach it.")
 	}
@@ -67,9 +67,9 @@ func (l *relayList) fill() {
 	label.Bold = true
 	l.column.Objects = []fyne.CanvasObject{container.New(rightLayout{8}, widget.NewColumn(0, label, widget.NewHint(text)),
 		widget.NewButton(lang.L("Change…"), widget.ButtonSecondary, l.w.changeRelays))}
-	for _, address := range choice.Addresses {
+	for i, address := range choice.Addresses {
 		l.column.Add(widget.NewLine())
-		l.column.Add(l.row(address, choice.Kind == core.RelaysOwn && len(choice.Addresses) > 1))
+		l.column.Add(l.row(address, choice.Kind == core.RelaysOwn && len(choice.Addresses) > 1, l.before(choice, i) >= 0))
 	}
 	if choice.Kind == core.RelaysOwn {
 		add := widget.NewButton(lang.L("Add"), widget.ButtonSecondary, l.add)
@@ -84,8 +84,22 @@ func (l *relayList) fill() {
 	l.resized()
 }
 
+// before returns which relay a relay of one's own can take the place of: the one above it that is for messages too, -1 without one.
+func (l *relayList) before(choice core.RelayChoice, i int) int {
+	files := func(address string) bool {
+		info, err := core.ReadRelay(address)
+		return err != nil || info.Files
+	}
+	if choice.Kind != core.RelaysOwn || files(choice.Addresses[i]) {
+		return -1
+	}
+	for i--; i >= 0 && files(choice.Addresses[i]); i-- {
+	}
+	return i
+}
+
 // row shows a relay with the result of its test.
-func (l *relayList) row(address string, removable bool) fyne.CanvasObject {
+func (l *relayList) row(address string, removable, movable bool) fyne.CanvasObject {
 	info, err := core.ReadRelay(address)
 	if err != nil {
 		return widget.NewNote(widget.ToneDanger, sentence(err))
@@ -117,7 +131,10 @@ func (l *relayList) row(address string, removable bool) fyne.CanvasObject {
 	default:
 		hint.Text, ink = line+" · "+lang.L("works: a queue was made there and deleted"), theme.ColorAccent
 	}
-	right := container.NewHBox(action)
+	right := widget.NewBar(theme.Grid/2, -1, action)
+	if movable {
+		right.Add(widget.NewIconButton("up", lang.L("Prefer {{.Relay}} more", map[string]any{"Relay": info.Host()}), func() { l.prefer(address) }))
+	}
 	if removable {
 		right.Add(widget.NewIconButton("trash", lang.L("Remove {{.Relay}}", map[string]any{"Relay": info.Host()}), func() { l.remove(address) }))
 	}
@@ -159,6 +176,19 @@ func (l *relayList) add() {
 		l.entry.SetText("")
 		l.test(address)
 	})
+}
+
+// prefer moves a relay of one's own up.
+func (l *relayList) prefer(address string) {
+	choice := l.profile.Relays()
+	i := slices.Index(choice.Addresses, address)
+	if i < 0 {
+		return
+	}
+	if above := l.before(choice, i); above >= 0 {
+		choice.Addresses[above], choice.Addresses[i] = choice.Addresses[i], choice.Addresses[above]
+		l.set(choice, l.fill)
+	}
 }
 
 // remove takes a relay of one's own out. Queues that are there stay.

@@ -111,7 +111,7 @@ func roomy(row fyne.CanvasObject) fyne.CanvasObject { return widget.NewInset(row
 
 // settingsOfProfile lead to what is about this profile alone.
 func (w *Window) settingsOfProfile() fyne.CanvasObject {
-	address := lang.L("none")
+	address := lang.L("none yet")
 	if w.address != nil {
 		address = lang.L("in use")
 	}
@@ -284,14 +284,15 @@ func (w *Window) showAbout() {
 		return []fyne.CanvasObject{bigCard(column), section(lang.L("WHAT IT IS MADE OF"), settingsCard(
 			widget.NewHint(lang.L("Sotto is free software under the licence that comes with it. In it are:")),
 			licence(lang.L("Inter, the font"), font), licence(lang.L("Noto Sans, fonts of other scripts"), font),
-			licence(lang.L("Noto Color Emoji, the pictures of emoji"), font), licence(lang.L("emojibase-data, the names of emoji"), mit)))}
+			licence(lang.L("Noto Color Emoji, the pictures of emoji"), font), licence(lang.L("emojibase-data, the names of emoji"), mit),
+			licence(lang.L("Unicode CLDR, the Arabic names of emoji"), lang.L("Unicode licence"))))}
 	})
 }
 
 // protection tells in words what guards the profile on disk, and warns if that is little.
 func (w *Window) protection() (title, text, warning string) {
 	switch w.profile.Protection() {
-	case vault.Passphrase:
+	case vault.Passphrase, vault.Hidden:
 		return lang.L("Guarded by a passphrase"), lang.L("Messages are encrypted, and the passphrase is stored nowhere."), ""
 	case vault.KeyringEntry:
 		return lang.L("Guarded by your account"), lang.L("Messages are encrypted, and the key is in the keyring of this computer. Whoever can use your account can read them."), ""
@@ -314,28 +315,23 @@ func (w *Window) protectionSettings() fyne.CanvasObject {
 	label := widget.NewLabel(title, theme.TextBody)
 	label.Bold = true
 	objects = append([]fyne.CanvasObject{widget.NewColumn(0, label, widget.NewHint(text))}, objects...)
-	if w.profile.Protection() == vault.Passphrase {
-		change := widget.NewButton(lang.L("Change…"), widget.ButtonSecondary, func() { w.changePassphrase(false) })
+	change := widget.NewButton(lang.L("Change…"), widget.ButtonSecondary, func() { w.changePassphrase(false) })
+	switch w.profile.Protection() {
+	case vault.Passphrase:
 		remove := widget.NewButton(lang.L("Remove…"), widget.ButtonSecondary, func() { w.changePassphrase(true) })
-		objects = append(objects, container.NewHBox(change, remove))
-	} else {
-		objects = append(objects, container.NewHBox(set))
+		objects = append(objects, widget.NewBar(theme.Grid/2, -1, change, remove))
+	case vault.Hidden: // which nothing else can open
+		objects = append(objects, widget.NewBar(theme.Grid/2, -1, change))
+	default:
+		objects = append(objects, widget.NewBar(theme.Grid/2, -1, set))
 	}
 	return section(lang.L("THIS PROFILE"), settingsCard(objects...))
 }
 
 // changePassphrase sets, changes or removes the passphrase of the profile.
 func (w *Window) changePassphrase(remove bool) {
-	q := passphraseQuestion{title: lang.L("Set a passphrase"), action: lang.L("Save"), old: w.profile.Protection() == vault.Passphrase, new: !remove,
-		text: lang.L("Several words are best. It is stored nowhere: if you forget it, nobody can open this profile again.")}
-	switch {
-	case remove:
-		q.title, q.action, q.danger = lang.L("Remove the passphrase"), lang.L("Remove"), true
-		q.text = lang.L("Afterwards whoever can use your account on this computer can read your messages.")
-	case q.old:
-		q.title = lang.L("Change the passphrase")
-	}
-	w.askPassphrase(q, w.profile.SetPassphrase)
+	w.changeSecret(lang.L("Set a passphrase"), lang.L("Several words are best. It is stored nowhere: if you forget it, nobody can open this profile again."),
+		w.profile.Protection() == vault.Passphrase || w.profile.Protection() == vault.Hidden, remove, w.profile.SetPassphrase)
 }
 
 // newIconDisc is an icon on a soft disc.

@@ -102,7 +102,7 @@ func (s *start) show(step int) {
 		column.Add(o)
 	}
 	column.Add(widget.NewGap(1, 4))
-	column.Add(container.New(rightLayout{8}, container.NewHBox(back), s.next))
+	column.Add(container.New(rightLayout{8}, widget.NewBar(0, -1, back), s.next))
 	card := widget.NewSurface(theme.ColorPanel, column)
 	card.Radius, card.Border, card.Margin = theme.DialogRadius, theme.ColorLine, 32
 	s.holder.Objects = []fyne.CanvasObject{container.New(columnLayout{width: startWidth, middle: true}, card)}
@@ -200,7 +200,7 @@ func (s *start) setWorking(working bool) {
 
 // newSteps shows which of some steps one is at.
 func newSteps(step, n int) fyne.CanvasObject {
-	row := container.NewHBox()
+	row := widget.NewBar(4, -1)
 	for i := range n {
 		ink := theme.ColorTrack
 		if i <= step {

@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // queue does work in order on one goroutine. It never makes the caller wait.
@@ -63,6 +64,11 @@ func (w *Window) later(f func()) {
 			f()
 		}
 	})
+}
+
+// after runs f on the main goroutine after a time, unless the window was closed in the meantime or stop is called.
+func (w *Window) after(d time.Duration, f func()) (stop func() bool) {
+	return time.AfterFunc(d, func() { w.later(f) }).Stop
 }
 
 // ordered does quick work with the database of a profile after all such work that came before, and hands the result to done on

@@ -62,6 +62,9 @@ type Options struct {
 	// Screenshot returns a picture of the screen, see desktop.Screenshot. Nil if there is no way to get one.
 	Screenshot func(ctx context.Context) (image.Image, error)
 
+	// LessMotion tells whether the person has asked the desktop for things not to move, see desktop.LessMotion. It may be nil.
+	LessMotion func(ctx context.Context) bool
+
 	// Tray is the tray of the desktop, nil if it has none.
 	Tray Tray
 	// Hidden leaves the window away until it is opened from the tray, if there is one.
@@ -106,6 +109,7 @@ type Window struct {
 	codeChanged map[contactKey]bool  // were verified, got another code, and were not verified again
 
 	locked bool // the lock is shown
+	still  bool // the desktop wants nothing to move
 
 	idleTimer *time.Timer
 	link      string   // that another start of the program was given while it is locked
@@ -132,6 +136,7 @@ func New(app fyne.App, win fyne.Window, o Options) *Window {
 	if o.Do == nil {
 		o.Do = fyne.Do
 	}
+	followDirection()
 	w := &Window{app: app, win: win, core: o.Core, opt: o, notified: make(map[notice]bool),
 		thumbs: make(thumbs), pictures: make(map[string][]byte),
 		moving: make(map[contactKey]*move), unverified: make(map[contactKey]bool), codeChanged: make(map[contactKey]bool)}
@@ -223,6 +228,9 @@ func (w *Window) setTitle() {
 	w.win.SetTitle(title)
 }
 
+// followDirection lays the window out as the language of its texts is written.
+func followDirection() { widget.SetMirrored(lang.L("left-to-right") == "right-to-left") }
+
 // rootLayout gives its object the whole window and tells the size of the window.
 type rootLayout struct{ resized func(fyne.Size) }
 
@@ -239,6 +247,7 @@ func (l *rootLayout) MinSize([]fyne.CanvasObject) fyne.Size {
 
 // ShowFailure fills a window that tells why the program can't start.
 func ShowFailure(app fyne.App, win fyne.Window, err error) {
+	followDirection()
 	app.Settings().SetTheme(theme.New(theme.FollowSystem))
 	text := sentence(err)
 	win.SetPadded(false)

@@ -114,28 +114,43 @@ func (c *conversation) recorded(send bool) {
 	if r.recorder == nil {
 		return
 	}
-	profile, id, reply, now := c.profile, c.id, c.writing.item, c.w.opt.Now()
+	reply, now := c.writing.item, c.w.opt.Now()
 	if send {
 		c.stopWriting()
 		c.newest()
 	}
-	apart(c.w, func(ctx context.Context) (nothing, error) {
-		err := r.recorder.Stop()
+	apart(c.w, func(context.Context) (file []byte, err error) {
+		err = r.recorder.Stop()
 		if !send {
-			return nothing{}, nil
+			return nil, nil
 		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		length := r.encoder.Duration()
-		var file bytes.Buffer
-		if failed := r.encoder.Finish(&file); failed != nil {
-			return nothing{}, errors.Join(failed, err)
+		var b bytes.Buffer
+		if failed := r.encoder.Finish(&b); failed != nil {
+			return nil, errors.Join(failed, err)
 		}
-		_, err = profile.SendFile(ctx, id, core.NewFile{Name: voice.FileName(now), Content: &file, Size: int64(file.Len()), Reply: reply, Type: "voice", Duration: length})
-		return nothing{}, err
+		return b.Bytes(), nil
+	}, func(file []byte, err error) {
+		switch {
+		case err != nil && !c.left:
+			c.warn(soundFailure(err))
+		case err == nil && send:
+			c.sendVoice(file, core.NewFile{Name: voice.FileName(now), Size: int64(len(file)), Reply: reply, Type: "voice", Duration: r.encoder.Duration()})
+		}
+	})
+}
+
+// sendVoice sends a voice message. What was spoken is kept for trying again if that does not work.
+func (c *conversation) sendVoice(content []byte, file core.NewFile) {
+	profile, id := c.profile, c.id
+	apart(c.w, func(ctx context.Context) (nothing, error) {
+		file.Content = bytes.NewReader(content)
+		_, err := profile.SendFile(ctx, id, file)
+		return nothing{}, notKept(err)
 	}, func(_ nothing, err error) {
 		if err != nil && !c.left {
-			c.warn(soundFailure(err))
+			c.failed(err, func() { c.sendVoice(content, file) })
 		}
 	})
 }
@@ -164,7 +179,6 @@ type playing struct {
 	item   int64
 	player Player // nil while it is being decoded, and after the end
 	clip   voice.Clip
-	wave   []byte
 	at     time.Duration
 	speed  float64
 	paused bool
@@ -206,14 +220,7 @@ func (c *conversation) play(id int64) {
 	p := &playing{item: id, speed: speed}
 	c.playing = p
 	profile := c.profile
-	apart(c.w, func(ctx context.Context) (clip voice.Clip, err error) {
-		f, _, err := profile.OpenFile(ctx, id)
-		if err != nil {
-			return clip, err
-		}
-		clip, err = voice.Decode(ctx, f)
-		return clip, errors.Join(err, f.Close())
-	}, func(clip voice.Clip, err error) {
+	apart(c.w, func(ctx context.Context) (voice.Clip, error) { return readClip(ctx, profile, id) }, func(clip voice.Clip, err error) {
 		if c.playing != p || c.left {
 			return
 		}
@@ -222,7 +229,7 @@ func (c *conversation) play(id int64) {
 			c.warn(soundFailure(err))
 			return
 		}
-		p.clip, p.wave = clip, voice.Waveform(clip.Samples, waveSteps)
+		p.clip = clip
 		c.startPlayer(p)
 	})
 	c.show(id)
@@ -313,10 +320,10 @@ func (c *conversation) faster(i int) {
 
 // voiceView shows how far a voice message was played.
 func (c *conversation) voiceView(item *core.Item, a *widget.Attachment) {
-	if item.File == nil || item.File.State != core.FileDone && !item.Own {
+	if !isHere(item) {
 		return
 	}
-	a.Detail = ""
+	a.Detail, a.Loudness = "", c.media.wave(item)
 	if a.Icon == "" {
 		a.Icon = "play"
 	}
@@ -324,7 +331,7 @@ func (c *conversation) voiceView(item *core.Item, a *widget.Attachment) {
 	if p == nil || p.item != item.ID {
 		return
 	}
-	a.Loudness, a.Speed = p.wave, speedNames[p.speed]
+	a.Speed = speedNames[p.speed]
 	if length := p.clip.Duration(); length > 0 {
 		a.Played = float32(p.at) / float32(length)
 		a.Duration = clockOf(length - p.at)

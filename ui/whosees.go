@@ -95,7 +95,7 @@ func (w *Window) whoSeesWhat(c *core.Contact, relays []seenRelay) []fyne.CanvasO
 func (w *Window) computerSees() fyne.CanvasObject {
 	protection, ink := lang.L("The key is in the keyring of your account"), theme.ColorAccent
 	switch w.profile.Protection() {
-	case vault.Passphrase, vault.CallerKey:
+	case vault.Passphrase, vault.CallerKey, vault.Hidden:
 		protection = lang.L("Passphrase set")
 	case vault.PlainFile:
 		protection, ink = lang.L("The key lies beside them: set a passphrase"), theme.ColorWarning

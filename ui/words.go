@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"syscall"
 
 	"fyne.io/fyne/v2/lang"
 
@@ -94,10 +95,18 @@ func sentence(err error) string {
 	// Files.
 	case errors.Is(err, core.ErrFileTooLarge):
 		return lang.L("This file is too large. Files can have up to {{.Size}}.", map[string]any{"Size": byteSize(core.MaxFile)})
-	case errors.Is(err, core.ErrDiskFull):
+	case errors.Is(err, core.ErrDiskFull), errors.Is(err, syscall.ENOSPC):
 		return lang.L("The disk is full. Make room and try again.")
 	case errors.Is(err, core.ErrNotHere):
 		return lang.L("This file was not received yet.")
+	case errors.Is(err, core.ErrDamagedFile):
+		return lang.L("The copy on this computer is damaged or gone. Ask for the file once more.")
+	case errors.Is(err, errNoPlace):
+		return lang.L("Nothing can be saved there. Choose another place.")
+	case errors.Is(err, errNoTemp):
+		return lang.L("The folder for temporary files can't be written to. Save the file somewhere instead.")
+	case errors.Is(err, errNotKept):
+		return lang.L("The folder of this profile can't be written to. Check the disk and try again.")
 	case errors.Is(err, core.ErrNotRegular):
 		return lang.L("Only files can be sent. Make an archive of a folder first.")
 	case errors.Is(err, core.ErrFileState), errors.Is(err, core.ErrNoFile):
@@ -265,4 +274,11 @@ func (w *Window) contactName(c *core.Contact) string {
 var (
 	errNoClipboard = errors.New("no picture in the clipboard")
 	errNoFile      = errors.New("the file can't be read")
+)
+
+// Errors of files that are made here.
+var (
+	errNoPlace = errors.New("nothing can be saved there")
+	errNoTemp  = errors.New("the folder for temporary files can't be written to")
+	errNotKept = errors.New("the folder of the profile can't be written to")
 )

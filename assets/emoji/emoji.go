@@ -1,18 +1,18 @@
 // Package emoji knows the emoji: their names, groups and pictures, so that they look the same on every computer and none is
 // missing where the system has no font for them.
 //
-// All lists them for choosing from, Search finds some by English words, Next finds those in a text, and Draw draws one.
+// All lists them for choosing from, Search finds some by words of a language, Next finds those in a text, and Draw draws one.
 //
-// The names come from emojibase-data (MIT, see LICENSE.emojibase). The pictures, 64 pixels wide and reduced to 64 colours each, come
-// from Noto Color Emoji, version 2.042 with all of Unicode 15.1 (SIL Open Font License, see ../fonts/OFL.txt). Both are made by
-// generate.go.
+// The names come from emojibase-data (MIT, see LICENSE.emojibase), the Arabic ones from the Unicode CLDR (see LICENSE.unicode), packed by
+// generate_names.go. The pictures, 64 pixels wide and reduced to 64 colours each, come
+// from Noto Color Emoji, version 2.042 with all of Unicode 15.1 (SIL Open Font License, see ../fonts/OFL.txt). The English
+// names and the pictures are made by generate.go.
 package emoji
 
 import (
 	_ "embed"
 	"encoding/binary"
 	"image"
-	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -21,9 +21,6 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/image/draw"
 )
-
-//go:embed table.tsv
-var table string
 
 // pictures is the length of the index in four bytes, the index, for each block its length in four bytes, and the blocks. The index
 // is the sorted list of emoji without variation selectors, one a line, and every block has the pictures of 32 of them: a palette of
@@ -38,86 +35,6 @@ const (
 	colors  = 64
 	perItem = 4*colors + side*side
 )
-
-// Group is one of the nine groups of the Unicode standard that one chooses from.
-type Group int
-
-const (
-	Smileys    Group = 0
-	People     Group = 1
-	Nature     Group = 3
-	Food       Group = 4
-	Travel     Group = 5
-	Activities Group = 6
-	Objects    Group = 7
-	Symbols    Group = 8
-	Flags      Group = 9
-)
-
-// Groups lists the groups in the order of the standard.
-func Groups() []Group {
-	return []Group{Smileys, People, Nature, Food, Travel, Activities, Objects, Symbols, Flags}
-}
-
-// Emoji is one emoji, in the neutral skin tone.
-type Emoji struct {
-	Text  string
-	Group Group
-	Name  string // English, in small letters
-	Words string // more English words that describe it, separated by spaces
-
-	name string // as it is searched
-}
-
-// All lists the emoji in the order of the standard. The slice must not be changed.
-var All = sync.OnceValue(func() []Emoji {
-	lines := strings.Split(strings.TrimSuffix(table, "\n"), "\n")
-	all := make([]Emoji, 0, len(lines))
-	for _, line := range lines {
-		f := strings.SplitN(line, "\t", 4)
-		if len(f) == 4 && len(f[0]) == 1 {
-			name := strings.ReplaceAll(strings.ToLower(f[2]), ":", "")
-			all = append(all, Emoji{Text: f[1], Group: Group(f[0][0] - '0'), Name: f[2], Words: f[3], name: name})
-		}
-	}
-	return all
-})
-
-// Search returns the emoji for which every word of the query is the beginning of a word that describes them; those whose name is
-// the query come first, then those whose name begins with it or has all of it. An emoji finds itself. An empty query finds nothing.
-func Search(query string) []Emoji {
-	const long = 100 // bytes
-	if len(query) > long {
-		return nil
-	}
-	words := strings.FieldsFunc(strings.ToLower(query), func(r rune) bool { return r == ' ' || r == '_' || r == ':' })
-	if len(words) == 0 {
-		return nil
-	}
-	whole := strings.Join(words, " ")
-	matches := func(text string) bool {
-		for _, w := range words {
-			if !strings.HasPrefix(text, w) && !strings.Contains(text, " "+w) {
-				return false
-			}
-		}
-		return true
-	}
-	var found [4][]Emoji
-	for _, e := range All() {
-		switch {
-		case key(e.Text) == key(query) || e.name == whole:
-			found[0] = append(found[0], e)
-		case strings.HasPrefix(e.name, whole):
-			found[1] = append(found[1], e)
-		case matches(e.name):
-			found[2] = append(found[2], e)
-		case matches(e.name + " " + e.Words):
-			found[3] = append(found[3], e)
-		}
-	}
-	return slices.Concat(found[:]...)
-}
 
 // library is what is unpacked of the pictures.
 type library struct {

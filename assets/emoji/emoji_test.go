@@ -6,7 +6,7 @@ import (
 )
 
 func TestEveryEmojiHasAPicture(t *testing.T) {
-	all := All()
+	all := All("en")
 	if len(all) < 1800 {
 		t.Fatalf("there are %d emoji only", len(all))
 	}
@@ -63,20 +63,70 @@ func TestNext(t *testing.T) {
 }
 
 func TestSearch(t *testing.T) {
-	first := func(query string) string {
-		found := Search(query)
-		if len(found) == 0 {
-			return ""
+	for _, c := range []struct{ language, query, want string }{
+		{"en", "rocket", "🚀"}, {"en", "THUMBS up", "👍️"}, {"en", "red heart", "❤️"}, {"en", "flag germ", "🇩🇪"}, {"en", ":fire:", "🔥"},
+		{"en", "🚀", "🚀"}, {"en", "", ""}, {"en", " ", ""}, {"en", "qqqq", ""}, {"", "rocket", "🚀"}, {"eo", "rocket", "🚀"}, {"../table.tsv", "rocket", "🚀"},
+		{"de", "rotes Herz", "❤️"}, {"de-AT", "Rakete", "🚀"}, {"de", "rocket", "🚀"}, {"DE", "geballte faust", "👊"},
+		{"fr", "cœur rouge", "❤️"}, {"fr", "Coeur rouge", "❤️"}, {"fr", "fusee", "🚀"},
+		{"es", "corazón rojo", "❤️"}, {"es-MX", "corazon rojo", "❤️"}, {"es", "cohete", "🚀"},
+		{"ja", "赤いハート", "❤️"}, {"ja", "ろけっと", "🚀"}, {"ja", "ロケット", "🚀"},
+		{"ar", "صاروخ", "🚀"}, {"ar", "صَاروخ", "🚀"}, {"ar", "علم ألمانيا", "🇩🇪"}, {"ar", "المانيا", "🇩🇪"},
+	} {
+		got := ""
+		if found := Search(c.language, c.query); len(found) > 0 {
+			got = found[0].Text
 		}
-		return found[0].Text
-	}
-	for query, want := range map[string]string{"rocket": "🚀", "THUMBS up": "👍️", "red heart": "❤️", "flag germ": "🇩🇪", ":fire:": "🔥", "🚀": "🚀", "": "", " ": "", "qqqq": ""} {
-		if got := first(query); key(got) != key(want) {
-			t.Errorf("%q finds %q, want %q", query, got, want)
+		if key(got) != key(c.want) {
+			t.Errorf("%s: %q finds %q, want %q", c.language, c.query, got, c.want)
 		}
 	}
-	if n := len(Search(strings.Repeat("x ", 100_000))); n != 0 {
+	hearts := 0
+	for _, e := range Search("de", "herz") {
+		if strings.Contains(e.Name, "Herz") {
+			hearts++
+		}
+	}
+	if hearts < 10 {
+		t.Errorf("%d hearts are found by their German name", hearts)
+	}
+	if n := len(Search("en", strings.Repeat("x ", 100_000))); n != 0 {
 		t.Errorf("nonsense finds %d emoji", n)
+	}
+}
+
+// Every language has names for the same emoji.
+func TestNames(t *testing.T) {
+	files, err := names.ReadDir("names")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("%d languages, %v", len(files), err)
+	}
+	english := All("en")
+	for _, f := range files {
+		language := strings.TrimSuffix(f.Name(), ".zst")
+		list, same := All(language), 0
+		if len(list) != len(english) {
+			t.Fatalf("%s has %d emoji, want %d", language, len(list), len(english))
+		}
+		for i, e := range list {
+			if e.Text != english[i].Text || e.Group != english[i].Group || e.Name == "" {
+				t.Fatalf("%s: %q is called %q", language, e.Text, e.Name)
+			}
+			if e.Name == english[i].Name {
+				same++
+			}
+		}
+		if same > len(list)/10 {
+			t.Errorf("%s: %d names are English", language, same)
+		}
+	}
+}
+
+// Names that are broken leave the English ones.
+func TestBrokenNames(t *testing.T) {
+	for _, packed := range [][]byte{nil, {1, 2, 3}, []byte(strings.Repeat("\x28\xb5\x2f\xfd", 100))} {
+		if list := read(packed); len(list) != len(All("en")) || list[0].Name != All("en")[0].Name {
+			t.Errorf("%d emoji with %d bytes", len(list), len(packed))
+		}
 	}
 }
 
@@ -97,6 +147,6 @@ func BenchmarkDrawFirst(b *testing.B) {
 
 func BenchmarkSearch(b *testing.B) {
 	for b.Loop() {
-		Search("smile")
+		Search("en", "smile")
 	}
 }

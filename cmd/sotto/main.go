@@ -26,9 +26,11 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"fyne.io/fyne/v2"
 	fyneapp "fyne.io/fyne/v2/app"
@@ -172,6 +174,13 @@ func autostart(args []string) *desktop.Autostart {
 	return &desktop.Autostart{ID: appID, Name: "Sotto", Command: append([]string{program}, args...)}
 }
 
+// What the program keeps in memory is small beside what it makes and drops while it starts and while conversations are looked at. So
+// that is collected twice as early as usual, which costs little, and what the start alone needed is given back after startTime.
+const (
+	gcPercent = 50
+	startTime = 5 * time.Second
+)
+
 // runWindow opens the window and returns when it was closed. A window that is open already gets the link.
 func runWindow(ctx context.Context, dir string, opt core.Options, o ui.Options, link string) (err error) {
 	c, err := core.Open(ctx, dir, opt)
@@ -181,14 +190,20 @@ func runWindow(ctx context.Context, dir string, opt core.Options, o ui.Options, 
 	fyneapp.SetMetadata(fyne.AppMetadata{ID: appID, Name: "Sotto", Version: version,
 		Icon: fyne.NewStaticResource("sotto.svg", icon), Migrations: map[string]bool{"fyneDo": true}})
 	app := fyneapp.NewWithID(appID)
+	fyne.SetCurrentApp(newPrivateApp(app))
 	if err != nil {
 		ui.ShowFailure(app, app.NewWindow("Sotto"), err)
 		app.Run()
 		return fmt.Errorf("open %s: %w", dir, err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
+	frugal := time.AfterFunc(startTime, debug.FreeOSMemory)
+	defer frugal.Stop()
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	o.Core, o.Version, o.Relays, o.Clipboard, o.Camera = c, version, opt.Relays, clipboardPicture, cameraPictures
-	o.Screenshot, o.Watch, o.Scale = desktop.Screenshot, desktop.Watch, scaleFunc()
+	o.Screenshot, o.Watch, o.LessMotion, o.Scale = desktop.Screenshot, desktop.Watch, desktop.LessMotion, scaleFunc()
 	o.Record = func(r sound.Recording) (ui.Recorder, error) { return sound.Record(r) }
 	o.Play = func(p sound.Playback) (ui.Player, error) { return sound.Play(p) }
 	o.Notifier = func(opened func(id string)) (*desktop.Notifier, error) {

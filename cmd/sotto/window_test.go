@@ -1,19 +1,25 @@
 package main
 
 import (
-	"bufio"
-	"context"
-	"fmt"
+	"bytes"
+	"crypto/rand"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"io"
+	"log"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jezek/xgb"
+	"github.com/jezek/xgb/xproto"
+
 	"github.com/sotto-chat/sotto/core"
-	"github.com/sotto-chat/sotto/core/relay"
+	"github.com/sotto-chat/sotto/ui/qr"
 )
 
 // asProgram makes the test binary run the program instead of the tests.
@@ -24,279 +30,27 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
+	if dir := os.Getenv(asRelay); dir != "" {
+		panic(runRelay(dir))
+	}
+	xgb.Logger = log.New(io.Discard, "", 0)
 	os.Exit(m.Run())
 }
 
-// patience is how long a test waits for something that has to happen.
-const patience = 2 * time.Minute
-
-// screen is an X server of its own, without a monitor, and a window manager on it.
-type screen struct {
-	t       *testing.T
-	display string
-	shots   string // folder with the pictures that are kept
-}
-
-// newScreen starts a screen of the given size.
-func newScreen(t *testing.T, width, height int) *screen {
-	t.Helper()
-	for _, tool := range []string{"Xvfb", "xdotool", "openbox", "import", "convert", "tesseract"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Fatalf("this test needs %s; on Debian and Ubuntu: apt-get install xvfb xdotool openbox imagemagick tesseract-ocr libgl1-mesa-dri", tool)
-		}
-	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	server := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", fmt.Sprintf("%dx%dx24", width, height), "-nolisten", "tcp", "-noreset")
-	server.ExtraFiles = []*os.File{w}
-	start(t, server)
-	w.Close()
-	number, err := bufio.NewReader(r).ReadString('\n')
-	if err != nil {
-		t.Fatalf("Xvfb did not start: %v", err)
-	}
-	s := &screen{t: t, display: ":" + strings.TrimSpace(number), shots: t.ArtifactDir()}
-	start(t, s.command("openbox"))
-	return s
-}
-
-// start starts a program that is ended with the test.
-func start(t *testing.T, cmd *exec.Cmd) {
-	t.Helper()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { end(cmd) })
-}
-
-// end ends a program, the hard way.
-func end(cmd *exec.Cmd) {
-	_ = cmd.Process.Kill() // it may have ended already
-	_ = cmd.Wait()
-}
-
-// command makes a command whose windows are on the screen.
-func (s *screen) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(name, args...)
-	cmd.Env = append(os.Environ(), "DISPLAY="+s.display, "DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent", "LIBGL_ALWAYS_SOFTWARE=1",
-		"LANG=en_US.UTF-8", "FYNE_SCALE=1", "FYNE_THEME=light", "WAYLAND_DISPLAY=")
-	return cmd
-}
-
-// do runs a tool and returns what it prints.
-func (s *screen) do(name string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	template := s.command(name, args...)
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = template.Env
-	out, err := cmd.Output()
-	return strings.TrimSpace(string(out)), err
-}
-
-func (s *screen) must(name string, args ...string) string {
-	s.t.Helper()
-	out, err := s.do(name, args...)
-	if err != nil {
-		s.t.Fatalf("%s %v: %v", name, args, err)
-	}
-	return out
-}
-
-// window is a running program and its window.
-type window struct {
-	*screen
-	name string
-	cmd  *exec.Cmd
-	id   string
-	shot int
-}
-
-// open starts the program and moves its window to x.
-func (s *screen) open(name string, x int, args ...string) *window {
-	s.t.Helper()
-	program, err := os.Executable()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	w := &window{screen: s, name: name, cmd: s.command(program, args...)}
-	w.cmd.Env = append(w.cmd.Env, asProgram+"=1")
-	log, err := os.OpenFile(filepath.Join(s.shots, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer log.Close()
-	w.cmd.Stderr = log
-	start(s.t, w.cmd)
-	w.find(x)
-	return w
-}
-
-// find waits for the window of the program and moves it to x.
-func (w *window) find(x int) {
-	w.t.Helper()
-	w.until("the window opens", func() bool {
-		ids, err := w.do("xdotool", "search", "--all", "--onlyvisible", "--pid", strconv.Itoa(w.cmd.Process.Pid), "--name", "Sotto")
-		w.id, _, _ = strings.Cut(ids, "\n")
-		return err == nil && w.id != ""
-	})
-	w.must("xdotool", "windowmove", w.id, strconv.Itoa(x), "30")
-}
-
-// until waits for a condition, which takes its time to look.
-func (w *window) until(what string, ok func() bool) {
-	w.t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); {
-		if time.Now().After(deadline) {
-			w.keep("at-the-end")
-			w.t.Fatalf("%s: it did not happen: %s\nthe window shows: %s", w.name, what, strings.Join(strings.Fields(w.text()), " "))
-		}
-	}
-}
-
-// focus gives the window the keyboard.
-func (w *window) focus() {
-	w.t.Helper()
-	w.must("xdotool", "windowactivate", "--sync", w.id)
-}
-
-func (w *window) key(keys ...string) {
-	w.t.Helper()
-	w.focus()
-	w.must("xdotool", append([]string{"key", "--clearmodifiers"}, keys...)...)
-}
-
-func (w *window) typeText(text string) {
-	w.t.Helper()
-	w.focus()
-	w.must("xdotool", "type", "--delay", "15", text)
-}
-
-// picture takes a picture of the window.
-func (w *window) picture(name string) bool {
-	_, err := w.do("timeout", "10", "import", "-window", w.id, name)
-	return err == nil
-}
-
-// keep keeps a picture of the window for people to look at.
-func (w *window) keep(what string) {
-	w.shot++
-	w.picture(filepath.Join(w.shots, fmt.Sprintf("%s-%02d-%s.png", w.name, w.shot, what)))
-}
-
-// word is a word that was read from the window, with its box in pixels.
-type word struct {
-	text                string
-	x, y, width, height int
-}
-
-// words reads the window.
-func (w *window) words() (words []word) {
-	const zoom = 3
-	dir := w.t.TempDir()
-	picture, large := filepath.Join(dir, "window.png"), filepath.Join(dir, "large.png")
-	if !w.picture(picture) {
-		return nil
-	}
-	if _, err := w.do("convert", picture, "-colorspace", "Gray", "-resize", strconv.Itoa(100*zoom)+"%", large); err != nil {
-		return nil
-	}
-	table, err := w.do("tesseract", large, "-", "--psm", "11", "tsv")
-	if err != nil {
-		return nil
-	}
-	for line := range strings.Lines(table) {
-		row := strings.Split(strings.TrimRight(line, "\n"), "\t")
-		if len(row) < 12 || row[0] == "level" || strings.TrimSpace(row[11]) == "" {
-			continue
-		}
-		number := func(i int) int {
-			n, _ := strconv.Atoi(row[i])
-			return n / zoom
-		}
-		words = append(words, word{row[11], number(6), number(7), number(8), number(9)})
-	}
-	return words
-}
-
-// text returns all words that the window shows.
-func (w *window) text() string {
-	var b strings.Builder
-	for _, word := range w.words() {
-		b.WriteString(word.text + " ")
-	}
-	return b.String()
-}
-
-// shows waits until the window shows a text.
-func (w *window) shows(text string) {
-	w.t.Helper()
-	w.until("it shows "+strconv.Quote(text), func() bool { return strings.Contains(w.text(), text) })
-}
-
-// click waits until the window shows a text of one or more words, and clicks on its last word.
-func (w *window) click(text string) {
-	w.t.Helper()
-	want := strings.Fields(text)
-	var at word
-	w.until("it shows "+strconv.Quote(text)+" to click on", func() bool {
-		words := w.words()
-	next:
-		for i := range words {
-			for k := range want {
-				if i+k >= len(words) || words[i+k].text != want[k] {
-					continue next
-				}
-			}
-			at = words[i+len(want)-1]
-			return true
-		}
-		return false
-	})
-	w.focus()
-	w.must("xdotool", "mousemove", "--window", w.id, strconv.Itoa(at.x+at.width/2), strconv.Itoa(at.y+at.height/2), "click", "1")
-}
-
-// titled waits until the window has a title.
-func (w *window) titled(title string) {
-	w.t.Helper()
-	w.until("its title is "+strconv.Quote(title), func() bool {
-		name, err := w.do("xdotool", "getwindowname", w.id)
-		return err == nil && name == title
-	})
-}
-
-// newRelay starts a relay and returns its address.
-func newRelay(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	c, err := core.Open(t.Context(), dir, core.Options{Relays: []string{core.EmbeddedRelay}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	server, password, err := relay.ReadAddress(filepath.Join(dir, "relay"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return server.Text(password)
-}
+// Two windows of the first size fit beside each other.
+const (
+	screenWidth, screenHeight = 2240, 780
+	left, right               = 5, 1120 // where their windows are
+)
 
 // TestConversation lets two people start the program for the first time, connect and talk, as they would: with the keyboard, the
 // mouse and their eyes.
 func TestConversation(t *testing.T) {
-	address := newRelay(t)
-	s := newScreen(t, 2300, 800)
-	aliceDir, bobDir := t.TempDir(), t.TempDir()
-	alice := s.open("alice", 10, "--data", aliceDir, "--relay", address)
-	bob := s.open("bob", 1160, "--data", bobDir, "--relay", address)
+	t.Parallel()
+	r := newRelay(t)
+	s := newScreen(t, screenWidth, screenHeight)
+	alice := s.open("alice", left, append(r.flags(), "--data", t.TempDir())...)
+	bob := s.open("bob", right, append(r.flags(), "--data", t.TempDir())...)
 
 	// The first start.
 	for _, w := range []*window{alice, bob} {
@@ -311,16 +65,19 @@ func TestConversation(t *testing.T) {
 		w.shows("Where do messages wait")
 		w.keep("relays")
 		w.key("Return")
-		w.titled(name + " – Sotto")
+	}
+	for _, w := range []*window{alice, bob} {
 		w.shows("Talk with somebody")
 		w.keep("empty")
 	}
+	alice.titled("Alice – Sotto")
 
 	// Alice shows her code, Bob opens the link.
 	alice.key("ctrl+n")
 	alice.shows("Save as picture")
 	alice.keep("code")
-	alice.key("Tab", "Return") // Copy link
+	alice.click("Copy link")
+	alice.shows("Copied")
 	bob.key("ctrl+n")
 	bob.shows("Save as picture")
 	bob.key("Right", "ctrl+v")
@@ -338,82 +95,328 @@ func TestConversation(t *testing.T) {
 	bob.typeText("By the green door")
 	bob.key("Return")
 	alice.shows("By the green door")
+
+	// What was sent last can be changed.
+	bob.key("Up", "End")
+	bob.typeText(" at noon")
+	bob.key("Return")
+	alice.shows("green door at noon", "edited")
 	alice.keep("talk")
 	bob.keep("talk")
-
-	// What was said is there after a crash, and what was sent meanwhile arrives.
-	end(bob.cmd)
-	alice.typeText("Where did you go")
-	alice.key("Return")
-	bob = s.open("bob", 1160, "--data", bobDir, "--relay", address)
-	bob.titled("Bob – Sotto")
-	bob.click("Alice")
-	bob.shows("By the green door")
-	bob.shows("Where did you go")
-	bob.keep("after-crash")
-	if out, err := s.do("xdotool", "getwindowname", alice.id); err != nil {
-		t.Errorf("Alice's window is gone: %v %s", err, out)
-	}
+	bob.key("ctrl+m")
+	bob.shows("Pin")
+	bob.keep("menu")
 }
 
-// TestFolderInUse opens the program twice on one folder: the second one tells the first, and ends.
-func TestFolderInUse(t *testing.T) {
-	s := newScreen(t, 1300, 800)
-	dir := t.TempDir()
-	c, err := core.Open(t.Context(), dir, core.Options{Relays: []string{core.EmbeddedRelay}})
-	if err != nil {
+// TestFiles sends a file and a picture from one window to the other.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	r := newRelay(t)
+	people := newPeople(t, r, "Alice", "Bob")
+	alice, bob := people[0], people[1]
+	befriend(t, r, alice, bob)
+	s := newScreen(t, screenWidth, screenHeight)
+	alice.openAt(s, left, "Bob")
+	bob.openAt(s, right, "Alice")
+
+	// A file is dropped, asked for, and saved.
+	content := make([]byte, 300_000)
+	_, _ = rand.Read(content)
+	path := filepath.Join(t.TempDir(), "minutes.dat")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
+	alice.drop(path)
+	alice.shows("minutes.dat")
+	alice.typeText("Before Friday please")
+	alice.keep("attached")
+	alice.key("Return")
+	bob.shows("minutes.dat", "Before Friday please")
+	bob.keep("offered")
+	bob.click("minutes.dat") // receives it
+	bob.until("the file can be saved", func() bool {
+		bob.clickAt(bob.point("minutes.dat"), 3)
+		bob.shows("Copy text")
+		if strings.Contains(fold(bob.text(0)), fold("Save as")) {
+			return true
 		}
-	}()
-	if _, err := c.CreateProfile(t.Context(), core.NewProfile{Name: "Alice"}); err != nil {
+		bob.key("Escape")
+		return false
+	})
+	bob.click("Save as")
+	bob.shows("Save File")
+	bob.keep("save")
+	bob.key("Return")
+	saved := filepath.Join(s.home, "minutes.dat")
+	bob.until("the file is saved", func() bool {
+		got, err := os.ReadFile(saved)
+		return err == nil && bytes.Equal(got, content)
+	})
+
+	// A picture is pasted, and seen by the other side.
+	pink := color.RGBA{0xd0, 0x20, 0x80, 0xff}
+	img := image.NewRGBA(image.Rect(0, 0, 240, 160))
+	draw.Draw(img, img.Rect, image.NewUniform(pink), image.Point{}, draw.Src)
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
 		t.Fatal(err)
 	}
-	events, cancel := c.Subscribe(16)
-	defer cancel()
-	program, err := os.Executable()
+	s.copyPicture(b.Bytes())
+	bob.key("ctrl+v")
+	bob.until("the picture is attached", func() bool { return bob.painted(pink) > 500 })
+	bob.key("Return")
+	alice.until("the picture arrives", func() bool { return alice.painted(pink) > 10_000 })
+	alice.keep("picture")
+}
+
+// painted counts the pixels of about one colour.
+func (w *window) painted(c color.RGBA) (n int) {
+	img := w.picture()
+	if img == nil {
+		return 0
+	}
+	near := func(a, b byte) bool { return max(a, b)-min(a, b) < 24 }
+	for i := 0; i < len(img.Pix); i += 4 {
+		if p := img.Pix[i:]; near(p[0], c.R) && near(p[1], c.G) && near(p[2], c.B) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestProfiles adds a profile, goes from one to the other, hides one, and locks the program.
+func TestProfiles(t *testing.T) {
+	t.Parallel()
+	r := newRelay(t)
+	alice := newPeople(t, r, "Alice")[0]
+	s := newScreen(t, screenWidth/2, screenHeight)
+	alice.openAt(s, left, "")
+	alice.shows("Talk with somebody")
+
+	const railMiddle, railStep = 32, 52 // of the rail, and from one of its avatars to the next
+	alice.clickAt(image.Pt(railMiddle, railMiddle+railStep), 1)
+	alice.shows("Add a profile")
+	alice.typeText("Mallory")
+	alice.keep("add")
+	alice.key("Return")
+	alice.titled("Mallory – Sotto")
+	alice.key("ctrl+1")
+	alice.titled("Alice – Sotto")
+	alice.key("ctrl+2")
+	alice.titled("Mallory – Sotto")
+	alice.shows("Mallory")
+	alice.keep("second")
+
+	// Hidden, it opens by its passphrase alone.
+	const secret = "seven green bottles"
+	alice.key("ctrl+,")
+	alice.click("Privacy and lock")
+	alice.shows("Hide this profile")
+	alice.keep("privacy")
+	alice.click("Hide...")
+	alice.shows("The same again")
+	alice.typeText(secret)
+	alice.key("Tab")
+	alice.typeText(secret)
+	alice.key("Return")
+	alice.shows("Talk with somebody")
+	alice.key("ctrl+,")
+	alice.click("Privacy and lock")
+	alice.shows("Guarded by a passphrase", "This profile is hidden")
+	alice.click("Close now")
+	alice.titled("Alice – Sotto")
+	alice.key("ctrl+2") // there is none
+	alice.keep("hidden")
+	alice.key("ctrl+k")
+	alice.typeText("seven red bottles")
+	alice.key("Return")
+	alice.shows("Nothing found")
+	alice.key("ctrl+a")
+	alice.typeText(secret)
+	alice.key("Return")
+	alice.titled("Mallory – Sotto")
+	alice.key("ctrl+1")
+	alice.titled("Alice – Sotto")
+
+	// Locked, the program shows nothing, and closes what is hidden.
+	alice.key("ctrl+l")
+	alice.click("Set a passphrase")
+	alice.shows("The same again")
+	alice.typeText("open sesame")
+	alice.key("Tab")
+	alice.typeText("open sesame")
+	alice.key("Return")
+	alice.shows("Lock now")
+	alice.key("ctrl+l")
+	alice.titled("Sotto")
+	alice.shows("Sotto is locked")
+	alice.keep("locked")
+	alice.typeText("open barley")
+	alice.key("Return")
+	alice.shows("This is not the passphrase")
+	alice.typeText("open sesame")
+	alice.key("Return")
+	alice.titled("Alice – Sotto")
+	alice.key("ctrl+2")
+	alice.key("ctrl+shift+p")
+	alice.shows("Open a hidden profile")
+	alice.titled("Alice – Sotto")
+	alice.typeText(secret)
+	alice.key("Return")
+	alice.titled("Mallory – Sotto")
+	alice.keep("opened")
+}
+
+// TestInterruptions kills the relay and both programs in turn: nothing is lost, and nothing is shown twice.
+func TestInterruptions(t *testing.T) {
+	t.Parallel()
+	r := newRelay(t)
+	people := newPeople(t, r, "Alice", "Bob")
+	alice, bob := people[0], people[1]
+	befriend(t, r, alice, bob)
+	s := newScreen(t, screenWidth, screenHeight)
+	alice.openAt(s, left, "Bob")
+	bob.openAt(s, right, "Alice")
+	say := func(p *person, text string) {
+		p.typeText(text)
+		p.key("Return")
+		p.until("it shows what was said", func() bool { return p.count(text) == 1 })
+	}
+	say(alice, "Bananas at the market")
+	bob.shows("Bananas at the market")
+
+	// Without the relay messages wait, and so does what is being written.
+	end(r.cmd)
+	say(alice, "Kiwis from the garden")
+	say(bob, "Oranges in the cellar")
+	alice.typeText("Lemons maybe")
+	alice.key("Escape") // leaves the conversation
+	alice.shows("Lemons maybe")
+	alice.keep("no-relay")
+	end(alice.cmd)
+	end(bob.cmd)
+	r.start()
+	for _, p := range people {
+		p.openAt(s, map[*person]int{alice: left, bob: right}[p], map[*person]string{alice: "Bob", bob: "Alice"}[p])
+	}
+	everything := func(p *person, texts ...string) {
+		for _, text := range texts {
+			p.until("it shows "+text+" once", func() bool { return p.count(text) == 1 })
+		}
+	}
+	all := []string{"Bananas at the market", "Kiwis from the garden", "Oranges in the cellar"}
+	everything(alice, append(all, "Lemons maybe")...)
+	everything(bob, all...)
+
+	// What is sent while the other program is gone waits on the relay.
+	end(bob.cmd)
+	alice.key("Return") // sends the draft
+	all = append(all, "Lemons maybe")
+	everything(alice, all...)
+	bob.openAt(s, right, "Alice")
+	everything(bob, all...)
+	bob.keep("after")
+}
+
+// TestLinks opens links that lead nowhere, and some that come by other ways than the keyboard.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	r := newRelay(t)
+	people := newPeople(t, r, "Alice", "Bob", "Carol")
+	alice, bob, carol := people[0], people[1], people[2]
+	used := befriend(t, r, bob, carol)
+	var fresh, own string
+	bob.with(t, r, func(c *core.Core) {
+		i, err := c.Current().Invite(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh = i.Link
+	})
+	alice.with(t, r, func(c *core.Core) {
+		i, err := c.Current().Invite(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		own = i.Link
+	})
+	s := newScreen(t, screenWidth/2, screenHeight)
+	alice.openAt(s, left, "")
+	alice.key("ctrl+n")
+	alice.shows("Save as picture")
+	alice.key("Right")
+	alice.shows("that you were given")
+	paste := func(link string, answer ...string) {
+		s.copyText(link)
+		alice.key("ctrl+a", "ctrl+v")
+		alice.shows(answer...)
+		alice.keep("pasted")
+	}
+	paste("the rain in Spain", "There is no link")
+	paste(own, "your own")
+	paste(used, "opened this link already")
+
+	// A picture without a code, and one with.
+	dir := t.TempDir()
+	picture := func(name string, img image.Image) string {
+		var b bytes.Buffer
+		if err := png.Encode(&b, img); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	alice.drop(picture("empty.png", image.NewGray(image.Rect(0, 0, 300, 300))))
+	alice.shows("no QR code")
+	modules, err := qr.Encode(fresh)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second := s.command(program, "--data", dir)
-	second.Env = append(second.Env, asProgram+"=1")
-	if out, err := second.CombinedOutput(); err != nil {
+	const module, quiet = 4, 4
+	side := (len(modules) + 2*quiet) * module
+	code := image.NewGray(image.Rect(0, 0, side, side))
+	draw.Draw(code, code.Rect, image.White, image.Point{}, draw.Src)
+	for y, row := range modules {
+		for x, dark := range row {
+			if dark {
+				at := image.Rect(x, y, x+1, y+1).Add(image.Pt(quiet, quiet))
+				draw.Draw(code, image.Rect(at.Min.X*module, at.Min.Y*module, at.Max.X*module, at.Max.Y*module), image.Black, image.Point{}, draw.Src)
+			}
+		}
+	}
+	alice.drop(picture("code.png", code))
+	alice.shows("One-time invitation")
+	alice.keep("code")
+	alice.key("Escape")
+
+	// Another start hands its link over.
+	if out, err := s.program(append(alice.args, "simplex:/"+strings.TrimPrefix(fresh, "https://127.0.0.1/")+"&h=127.0.0.1")...).CombinedOutput(); err != nil {
 		t.Fatalf("the second program: %v: %s", err, out)
 	}
-	for e := range events {
-		if _, ok := e.Change.(core.LinkOpened); ok {
-			return // it shows itself
-		}
-	}
-	t.Error("the running program was not told")
+	alice.shows("One-time invitation")
+	alice.keep("handed-over")
+	alice.key("Return")
+	alice.shows("Bob")
 }
 
 // TestDemo opens the two windows of the demo.
 func TestDemo(t *testing.T) {
-	s := newScreen(t, 2300, 800)
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	demo := s.command(program, "--demo", "--data", t.TempDir())
-	demo.Env = append(demo.Env, asProgram+"=1")
+	t.Parallel()
+	s := newScreen(t, screenWidth, screenHeight)
+	demo := s.program("--demo", "--data", t.TempDir())
 	if err := demo.Start(); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- demo.Wait() }()
-	w := &window{screen: s, name: "demo"}
-	for _, name := range []string{"Alice", "Bob"} {
-		w.until("the window of "+name+" opens", func() bool {
-			ids, err := w.do("xdotool", "search", "--onlyvisible", "--name", "^"+name)
-			w.id, _, _ = strings.Cut(ids, "\n")
-			return err == nil && w.id != ""
-		})
+	for i, name := range []string{"Alice", "Bob"} {
+		w := &window{screen: s, name: name}
+		w.find([]int{left, right}[i], func(id xproto.Window) bool { return strings.HasPrefix(s.title(id), name) })
 		w.shows("Talk with somebody")
-		w.keep("window")
+		w.keep("demo")
 	}
 	if err := demo.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
@@ -427,7 +430,7 @@ func TestDemo(t *testing.T) {
 		_ = demo.Process.Kill()
 		t.Error("the demo did not end when it was told to")
 	}
-	if ids, err := s.do("xdotool", "search", "--onlyvisible", "--name", "Sotto"); err == nil && ids != "" {
+	if len(s.windows()) > 0 {
 		t.Error("a window of the demo is still open")
 	}
 }

@@ -189,13 +189,15 @@ func (p *Player) start(at time.Duration) error {
 
 	var reply proto.CreatePlaybackStreamReply
 	err := p.server.Request(&proto.CreatePlaybackStream{
-		SampleSpec:            proto.SampleSpec{Format: proto.FormatInt16LE, Channels: 1, Rate: uint32(clip.Rate)},
-		ChannelMap:            proto.ChannelMap{proto.ChannelMono},
-		SinkIndex:             proto.Undefined,
-		BufferMaxLength:       proto.Undefined,
-		Corked:                p.paused,
-		BufferTargetLength:    uint32(clip.Rate) * bytesPerSample * uint32(ahead/time.Millisecond) / 1000,
-		BufferPrebufferLength: 0, // clips can be shorter than what would be waited for
+		SampleSpec:         proto.SampleSpec{Format: proto.FormatInt16LE, Channels: 1, Rate: uint32(clip.Rate)},
+		ChannelMap:         proto.ChannelMap{proto.ChannelMono},
+		SinkIndex:          proto.Undefined,
+		BufferMaxLength:    proto.Undefined,
+		Corked:             p.paused,
+		BufferTargetLength: uint32(clip.Rate) * bytesPerSample * uint32(ahead/time.Millisecond) / 1000,
+		// What came late would be dropped without this: the server would go on as if it had been there. More would keep clips waiting that
+		// are shorter.
+		BufferPrebufferLength: bytesPerSample,
 		BufferMinimumRequest:  proto.Undefined,
 		ChannelVolumes:        proto.ChannelVolumes{0x10000},
 		AdjustLatency:         true,

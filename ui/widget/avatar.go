@@ -244,22 +244,21 @@ func (p *Pill) SetText(text string) {
 func (p *Pill) CreateRenderer() fyne.WidgetRenderer {
 	const height = 17
 	box := canvas.NewRectangle(nil)
-	text := newText(theme.TextCaption, true)
-	text.Alignment = fyne.TextAlignCenter
+	text := newWords(theme.TextCaption, true)
 	return newRenderer(&renderer{
 		widget:  p,
-		objects: []fyne.CanvasObject{box, text},
+		objects: []fyne.CanvasObject{box, text.box},
 		minSize: func() fyne.Size { return fyne.NewSize(textWidth(p.text, theme.TextCaption, true)+12, height) },
 		layout: func(size fyne.Size) {
 			w := textWidth(p.text, theme.TextCaption, true) + 12
 			box.CornerRadius = height / 2
 			place(box, 0, (size.Height-height)/2, w, height)
-			place(text, 0, (size.Height-height)/2, w, height)
+			text.center(0, (size.Height-height)/2, w, height, size.Width)
 		},
 		update: func() {
 			box.FillColor = theme.Color(theme.ColorAccentSoft)
 			box.Refresh()
-			setText(text, p.text, theme.ColorAccent)
+			text.set(p.text, theme.ColorAccent)
 		},
 	})
 }

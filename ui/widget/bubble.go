@@ -1,6 +1,7 @@
 package widget
 
 import (
+	"image"
 	"image/color"
 	"strconv"
 	"strings"
@@ -34,8 +35,7 @@ const (
 	hitText
 	hitQuote
 	hitAttachment
-	hitPicture // of a grid
-	hitWave    // the curve of a voice message
+	hitWave // the curve of a voice message
 	hitSpeed
 	hitPreview
 	hitReaction
@@ -45,7 +45,8 @@ const (
 
 type hitBox struct {
 	kind       hitKind
-	index      int // of the reaction or the picture
+	index      int // of the reaction
+	back       int // how many messages above the one of the row it belongs to, in an album
 	x, y, w, h float32
 }
 
@@ -61,6 +62,8 @@ type rowState struct {
 	marked                   bool // was jumped to
 	choosing, chosen         bool // several messages are being chosen, and this one is
 	selFrom, selTo           int  // selected bytes of the text
+
+	album []rowState // of its messages, if it draws an album
 }
 
 // messageRow draws one message.
@@ -68,6 +71,10 @@ type messageRow struct {
 	painter
 
 	message Message
+	album   []Message // that are drawn in one, the last of them being message; none for most rows
+	folded  bool      // another row draws the message
+	moving  []moving
+	frameOf func(message int64, frames []Frame) image.Image // the one that is to be seen now
 	height  float32
 	bubble  hitBox
 	hits    []hitBox // later ones are above earlier ones
@@ -140,8 +147,10 @@ func (r *messageRow) drawChoice(chosen bool) {
 
 // draw draws a message for a list of the given width and sets the height.
 func (r *messageRow) draw(m Message, s rowState, width float32) {
-	r.message = m
+	r.message, r.folded = m, false
+	r.moving = r.moving[:0]
 	r.begin()
+	r.whole = width
 	r.hits = r.hits[:0]
 	r.bubble = hitBox{}
 	y := float32(0)
@@ -157,27 +166,36 @@ func (r *messageRow) draw(m Message, s rowState, width float32) {
 		y = r.drawBubble(s, y, width)
 	}
 	r.height = y
-	if s.choosing && m.Kind != MessageService {
+	if s.choosing && m.Kind != MessageService && len(r.album) == 0 {
 		r.drawChoice(s.chosen)
 	}
-	if s.marked || s.chosen {
+	if s.marked || s.chosen && len(r.album) == 0 {
 		ink := theme.Color(theme.ColorAccentSoft)
 		if s.chosen { // lighter than a selection, so that the bubbles stand out
-			c := color.NRGBAModel.Convert(theme.Color(theme.ColorSelection)).(color.NRGBA)
-			c.A /= 2
-			ink = c
+			ink = faint(theme.ColorSelection)
 		}
 		mark := r.rect(ink, 0, 0, r.bubble.y-4, width, r.height-r.bubble.y+6)
 		// Behind everything that was drawn before it.
 		copy(r.box.Objects[1:], r.box.Objects)
 		r.box.Objects[0] = mark
 	}
-	if s.current {
+	if s.current && len(r.album) == 0 {
 		ring := r.rect(color.Transparent, theme.BubbleRadius+3, r.bubble.x-3, r.bubble.y-3, r.bubble.w+6, r.bubble.h+6)
 		outline(ring, theme.ColorAccent, theme.FocusWidth)
 		ring.Refresh()
 	}
 	r.box.Resize(fyne.NewSize(width, r.height))
+	r.bubble.x = r.mirrorX(r.bubble.x, r.bubble.w)
+	for i := range r.hits {
+		r.hits[i].x = r.mirrorX(r.hits[i].x, r.hits[i].w)
+	}
+}
+
+// faint is a colour of the theme that lets half of what is behind it through.
+func faint(name fyne.ThemeColorName) color.Color {
+	c := color.NRGBAModel.Convert(theme.Color(name)).(color.NRGBA)
+	c.A /= 2
+	return c
 }
 
 func (r *messageRow) drawDay(day string, y, width float32) float32 {
@@ -208,9 +226,11 @@ func (r *messageRow) drawService(y, width float32) float32 {
 	h := lineHeight(theme.TextSmall)
 	for i, line := range r.text.lines {
 		x := (width - line.width) / 2
-		for _, f := range line.fragments {
-			r.fragment(&f, theme.TextSmall, theme.Color(theme.ColorSecondary), x, y+float32(i)*h, h)
-		}
+		r.asIs(func() {
+			for _, f := range line.fragments {
+				r.fragment(&f, theme.TextSmall, theme.Color(theme.ColorSecondary), x, y+float32(i)*h, h)
+			}
+		})
 	}
 	height := h * float32(len(r.text.lines))
 	r.bubble = hitBox{kind: hitBubble, x: (width - inner) / 2, y: y, w: inner, h: height}
@@ -290,7 +310,7 @@ func (r *messageRow) drawBubble(s rowState, y, width float32) float32 {
 		switch {
 		case bare:
 			metaBelow = true
-		case last.rtl || last.width+gap+meta > limit:
+		case last.rtl != mirrored || last.width+gap+meta > limit: // the time stands where the line ends
 			metaBelow = true
 		default:
 			contentW = max(contentW, last.width+gap+meta)
@@ -335,8 +355,8 @@ func (r *messageRow) drawBubble(s rowState, y, width float32) float32 {
 		if m.Attachment.isPicture() {
 			w = contentW // a wide text under a narrow picture
 		}
-		y = r.drawAttachment(colors, inner, y, w, mediaH)
-		if a := m.Attachment; metaBelow && m.Preview == nil && !a.isPicture() && a.Kind != AttachmentVoice {
+		y = r.drawAttachment(colors, s, inner, y, w, mediaH)
+		if a := m.Attachment; len(r.text.lines) == 0 && m.Preview == nil && !a.isPicture() && a.Kind != AttachmentVoice {
 			y -= 12 // there is room for the time beside the size of the file
 		}
 	}
@@ -392,7 +412,7 @@ func (r *messageRow) ground(colors bubbleColors, s rowState) []*canvas.Rectangle
 		r.rect(theme.Color(colors.ground), theme.BubbleRadius, b.x, b.y, b.w, 0),
 	}
 	for _, g := range grounds {
-		if r.message.Kind == MessageOutgoing {
+		if (r.message.Kind == MessageOutgoing) != mirrored {
 			g.BottomRightCornerRadius = theme.TailRadius
 			if s.joinsPrevious {
 				g.TopRightCornerRadius = theme.TailRadius
@@ -444,7 +464,11 @@ func (r *messageRow) drawQuote(l *quoteLayout, colors bubbleColors, x, y, w floa
 	q := r.message.Quote
 	line := lineHeight(theme.TextSmall)
 	box := r.rect(theme.Color(colors.quote), 6, x, y, w, l.height)
-	box.TopLeftCornerRadius, box.BottomLeftCornerRadius = 3, 3
+	if mirrored {
+		box.TopRightCornerRadius, box.BottomRightCornerRadius = 3, 3
+	} else {
+		box.TopLeftCornerRadius, box.BottomLeftCornerRadius = 3, 3
+	}
 	r.rect(theme.Color(theme.ColorAccent), 1.5, x, y, quoteBar, l.height)
 	inner := x + quoteBar + quotePad
 	room := w - 2*quotePad - quoteBar - l.picture
@@ -464,7 +488,7 @@ func (r *messageRow) drawQuote(l *quoteLayout, colors bubbleColors, x, y, w floa
 
 func (r *messageRow) drawText(s rowState, x, y, w float32) float32 {
 	h := lineHeight(r.text.size)
-	r.textLeft, r.textTop, r.textW = x, y, w
+	r.textLeft, r.textTop, r.textW = r.mirrorX(x, w), y, w
 	total := h * float32(len(r.text.lines))
 	for n, f := range r.message.Found {
 		if n == maxFound {
@@ -496,7 +520,9 @@ func (r *messageRow) paintRange(from, to int, ink fyne.ThemeColorName, radius fl
 			continue
 		}
 		for _, e := range r.text.extent(i, from, to) {
-			r.rect(theme.Color(ink), radius, r.textLeft+r.text.indent(i, r.textW)+e[0], r.textTop+float32(i)*h, e[1], h)
+			r.asIs(func() {
+				r.rect(theme.Color(ink), radius, r.textLeft+r.text.indent(i, r.textW)+e[0], r.textTop+float32(i)*h, e[1], h)
+			})
 		}
 	}
 }
@@ -590,14 +616,7 @@ func (r *messageRow) drawReactions(x, y, bubbleW, width float32) float32 {
 		}
 		for i, w := range widths {
 			re := reactions[i]
-			fill, line := theme.ColorPanel, theme.ColorLine
-			if re.Own {
-				fill, line = theme.ColorAccentSoft, theme.ColorAccent
-			}
-			pill := r.rect(theme.Color(fill), height/2, left, y, w, height)
-			pill.StrokeColor, pill.StrokeWidth = theme.Color(line), 1
-			pill.Refresh()
-			r.text1(reactionLabel(re), theme.TextSmall, false, theme.ColorText, left+pad, y, w-2*pad, height)
+			r.drawReaction(re, theme.TextSmall, left, y, w, height, pad)
 			r.hits = append(r.hits, hitBox{kind: hitReaction, index: first + i, x: left, y: y, w: w, h: height})
 			left += w + gap
 		}
@@ -606,6 +625,18 @@ func (r *messageRow) drawReactions(x, y, bubbleW, width float32) float32 {
 		y += height + gap
 	}
 	return y - gap
+}
+
+// drawReaction draws a reaction as a pill, with some room around its text.
+func (r *messageRow) drawReaction(re Reaction, size, x, y, w, h, pad float32) {
+	fill, line := theme.ColorPanel, theme.ColorLine
+	if re.Own {
+		fill, line = theme.ColorAccentSoft, theme.ColorAccent
+	}
+	pill := r.rect(theme.Color(fill), h/2, x, y, w, h)
+	pill.StrokeColor, pill.StrokeWidth = theme.Color(line), 1
+	pill.Refresh()
+	r.text1(reactionLabel(re), size, false, theme.ColorText, x+pad, y, w-2*pad, h)
 }
 
 func reactionLabel(re Reaction) string {

@@ -2,7 +2,6 @@ package widget
 
 import (
 	"image"
-	"strconv"
 
 	"fyne.io/fyne/v2"
 
@@ -14,7 +13,6 @@ const (
 	pictureLimit float32 = 300 // no picture in a bubble is wider or higher
 	pictureLeast float32 = 80  // narrow pictures are cut, so that the signs on them have room
 	gridGap      float32 = 3
-	gridLimit            = 4 // cells of a grid; the last one tells how many pictures are not shown
 	fileWidth    float32 = 240
 	discSide     float32 = 44 // the round button in the middle of a picture
 	previewImage float32 = 150
@@ -34,13 +32,9 @@ func (r *messageRow) mediaSize(limit float32) (w, h float32) {
 		return min(limit, fileWidth), 46 + gap
 	case !a.isPicture():
 		return min(limit, fileWidth), 48 + gap
-	case len(a.Pictures) > 1:
+	case len(r.album) > 0:
 		w = min(limit, pictureLimit)
-		h = w
-		if len(a.Pictures) == 2 {
-			h = w / 2
-		}
-		return w, h
+		return w, gridHeight(len(r.album), w)
 	}
 	width, height := a.Width, a.Height
 	if p := a.thumbnail(); (width < 1 || height < 1) && p != nil {
@@ -57,20 +51,16 @@ func (r *messageRow) mediaSize(limit float32) (w, h float32) {
 	return w, max(h, pictureLeast)
 }
 
-// thumbnail is the only picture of an attachment, or nil.
+// thumbnail is the picture of an attachment, or nil.
 func (a *Attachment) thumbnail() image.Image {
-	p := a.Picture
-	if len(a.Pictures) == 1 {
-		p = a.Pictures[0]
-	}
-	if p == nil || p.Bounds().Empty() {
+	if a.Picture == nil || a.Picture.Bounds().Empty() {
 		return nil
 	}
-	return p
+	return a.Picture
 }
 
 // drawAttachment draws the attachment in a box and returns what follows below it.
-func (r *messageRow) drawAttachment(colors bubbleColors, x, y, w, h float32) float32 {
+func (r *messageRow) drawAttachment(colors bubbleColors, s rowState, x, y, w, h float32) float32 {
 	a := r.message.Attachment
 	switch {
 	case a.Kind == AttachmentVoice:
@@ -79,55 +69,30 @@ func (r *messageRow) drawAttachment(colors bubbleColors, x, y, w, h float32) flo
 	case !a.isPicture():
 		r.drawFile(colors, x, y, w)
 		return y + h
-	case len(a.Pictures) > 1:
-		r.drawGrid(x, y, w, h)
+	case len(r.album) > 0:
+		r.drawAlbum(s, x, y, w, h)
 	default:
 		r.rect(theme.Color(theme.ColorTrack), theme.Grid, x, y, w, h)
-		if p := a.thumbnail(); p != nil {
-			r.cover(p, theme.Grid, x, y, w, h)
-		}
+		r.drawPicture(&r.message, theme.Grid, x, y, w, h)
 		r.hits = append(r.hits, hitBox{kind: hitAttachment, x: x, y: y, w: w, h: h})
+		r.drawOverlay(a, x, y, w, h)
 	}
-	r.drawOverlay(x, y, w, h)
 	return y + h + 6
 }
 
-// gridCells returns the boxes of a grid of n pictures.
-func gridCells(n int, x, y, w, h float32) [][4]float32 {
-	half := (w - gridGap) / 2
-	low := (h - gridGap) / 2
-	right, below := x+half+gridGap, y+low+gridGap
-	switch n {
-	case 2:
-		return [][4]float32{{x, y, half, h}, {right, y, half, h}}
-	case 3:
-		return [][4]float32{{x, y, half, h}, {right, y, half, low}, {right, below, half, low}}
-	default:
-		return [][4]float32{{x, y, half, low}, {right, y, half, low}, {x, below, half, low}, {right, below, half, low}}
-	}
-}
-
-func (r *messageRow) drawGrid(x, y, w, h float32) {
-	pictures := r.message.Attachment.Pictures
-	n := min(len(pictures), gridLimit)
-	for i, c := range gridCells(n, x, y, w, h) {
-		r.rect(theme.Color(theme.ColorTrack), 6, c[0], c[1], c[2], c[3])
-		if p := pictures[i]; p != nil && !p.Bounds().Empty() {
-			r.cover(p, 6, c[0], c[1], c[2], c[3])
-		}
-		if more := len(pictures) - n; i == n-1 && more > 0 {
-			r.rect(theme.Color(theme.ColorMedia), 6, c[0], c[1], c[2], c[3])
-			label := "+" + strconv.Itoa(more)
-			tw := textWidth(label, theme.TextTitle, true)
-			r.text1(label, theme.TextTitle, true, theme.ColorOnMedia, c[0]+(c[2]-tw)/2, c[1], tw, c[3])
-		}
-		r.hits = append(r.hits, hitBox{kind: hitPicture, index: i, x: c[0], y: c[1], w: c[2], h: c[3]})
+// drawPicture draws the picture of a message, or the frame that is due.
+func (r *messageRow) drawPicture(m *Message, radius, x, y, w, h float32) {
+	a := m.Attachment
+	if len(a.Frames) > 1 && r.frameOf != nil {
+		img := r.cover(r.frameOf(m.ID, a.Frames), radius, x, y, w, h)
+		r.moving = append(r.moving, moving{m.ID, a.Frames, img})
+	} else if p := a.thumbnail(); p != nil {
+		r.cover(p, radius, x, y, w, h)
 	}
 }
 
 // drawOverlay draws what lies on a picture: the round button, the progress around it, and words in the corner.
-func (r *messageRow) drawOverlay(x, y, w, h float32) {
-	a := r.message.Attachment
+func (r *messageRow) drawOverlay(a *Attachment, x, y, w, h float32) {
 	icon := a.Icon
 	if icon == "" && a.Kind == AttachmentVideo {
 		icon = "play"
@@ -216,12 +181,12 @@ func (r *messageRow) drawVoice(colors bubbleColors, x, y, w float32) {
 	left, right := x+fileDisc+fileGap, x+w
 	n := int((right - left) / step)
 	for i, v := range resample(a.Loudness, n) {
-		ink := colors.wave
+		ink := faint(colors.secondary)
 		if float32(i)+0.5 < a.Played*float32(n) {
-			ink = theme.ColorAccent
+			ink = theme.Color(theme.ColorAccent)
 		}
 		bh := max(3, height*float32(v)/255)
-		r.rect(theme.Color(ink), bar/2, left+float32(i)*step, y+top+(height-bh)/2, bar, bh)
+		r.rect(ink, bar/2, left+float32(i)*step, y+top+(height-bh)/2, bar, bh)
 	}
 	r.hits = append(r.hits, hitBox{kind: hitWave, x: left, y: y, w: float32(n) * step, h: top + height + 2})
 	label := a.Duration

@@ -90,7 +90,7 @@ func (b *Button) CreateRenderer() fyne.WidgetRenderer {
 	hover := canvas.NewRectangle(nil)
 	hover.CornerRadius = theme.FieldRadius
 	ring := newRing(theme.FieldRadius + 3)
-	text := newText(theme.TextSmall, true)
+	text := newWords(theme.TextSmall, true)
 	icon := newGlyph()
 	pad := func() float32 {
 		if b.style == ButtonText {
@@ -110,7 +110,7 @@ func (b *Button) CreateRenderer() fyne.WidgetRenderer {
 	}
 	return newRenderer(&renderer{
 		widget:  b,
-		objects: []fyne.CanvasObject{box, hover, icon.Raster, text, ring},
+		objects: []fyne.CanvasObject{box, hover, icon.Raster, text.box, ring},
 		minSize: func() fyne.Size { return fyne.NewSize(contentWidth()+2*pad(), buttonHeight) },
 		layout: func(size fyne.Size) {
 			place(box, 0, 0, size.Width, size.Height)
@@ -121,7 +121,7 @@ func (b *Button) CreateRenderer() fyne.WidgetRenderer {
 				place(icon, x, (size.Height-iconSize)/2, iconSize, iconSize)
 				x += iconSize + gap
 			}
-			place(text, x, 0, textWidth(b.text, theme.TextSmall, true), size.Height)
+			text.place(x, 0, size.Height, size.Width)
 		},
 		update: func() {
 			fillName, textName := b.colors()
@@ -139,7 +139,7 @@ func (b *Button) CreateRenderer() fyne.WidgetRenderer {
 				hover.FillColor = theme.Color(theme.ColorHover)
 			}
 			hover.Refresh()
-			setText(text, b.text, textName)
+			text.set(b.text, textName)
 			icon.Hidden = b.iconName == ""
 			if !icon.Hidden {
 				icon.set(b.iconName, textName)

@@ -49,12 +49,12 @@ func (t *Tabs) Select(index int) {
 
 // Tapped implements fyne.Tappable.
 func (t *Tabs) Tapped(ev *fyne.PointEvent) {
-	t.Select(int(ev.Position.X / t.Size().Width * float32(len(t.names))))
+	t.Select(int(MirrorX(ev.Position.X, 0, t.Size().Width) / t.Size().Width * float32(len(t.names))))
 }
 
 // TypedKey implements fyne.Focusable.
 func (t *Tabs) TypedKey(ev *fyne.KeyEvent) {
-	switch ev.Name {
+	switch MirrorKey(ev.Name) {
 	case fyne.KeyLeft, fyne.KeyUp:
 		t.Select(t.selected - 1)
 	case fyne.KeyRight, fyne.KeyDown:
@@ -78,12 +78,11 @@ func (t *Tabs) CreateRenderer() fyne.WidgetRenderer {
 	chosen := canvas.NewRectangle(nil)
 	chosen.CornerRadius = theme.Grid
 	ring := newRing(theme.BubbleRadius + 3)
-	texts := make([]*canvas.Text, len(t.names))
+	texts := make([]*words, len(t.names))
 	objects := []fyne.CanvasObject{track, chosen}
 	for i := range texts {
-		texts[i] = newText(theme.TextSmall, true)
-		texts[i].Alignment = fyne.TextAlignCenter
-		objects = append(objects, texts[i])
+		texts[i] = newWords(theme.TextSmall, true)
+		objects = append(objects, texts[i].box)
 	}
 	return newRenderer(&renderer{
 		widget:  t,
@@ -101,7 +100,7 @@ func (t *Tabs) CreateRenderer() fyne.WidgetRenderer {
 			w := (size.Width - 2*edge) / float32(max(len(t.names), 1))
 			place(chosen, edge+float32(t.selected)*w, edge, w, size.Height-2*edge)
 			for i, text := range texts {
-				place(text, edge+float32(i)*w, edge, w, size.Height-2*edge)
+				text.center(edge+float32(i)*w, edge, w, size.Height-2*edge, size.Width)
 			}
 		},
 		update: func() {
@@ -115,7 +114,7 @@ func (t *Tabs) CreateRenderer() fyne.WidgetRenderer {
 				if i == t.selected {
 					name = theme.ColorText
 				}
-				setText(text, t.names[i], name)
+				text.set(t.names[i], name)
 			}
 			setRing(ring, t.focused)
 		},
@@ -320,6 +319,7 @@ func (sides) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	l := left.MinSize()
 	place(left, 0, (size.Height-l.Height)/2, w, l.Height)
 	place(right, size.Width-r.Width, (size.Height-r.Height)/2, r.Width, r.Height)
+	Mirror(objects, size.Width)
 }
 
 func (sides) MinSize(objects []fyne.CanvasObject) fyne.Size {

@@ -413,6 +413,7 @@ func (r *composerRenderer) Layout(size fyne.Size) {
 	}
 	place(c.send, right-composerField, top+h-composerField, composerField, composerField)
 	right -= composerField + gap
+	defer func() { Mirror(r.Objects(), size.Width) }()
 	if c.recording {
 		place(c.recorder, left, top, right-left, h)
 		return

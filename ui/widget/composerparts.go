@@ -56,6 +56,7 @@ func (b *banner) CreateRenderer() fyne.WidgetRenderer {
 	var size fyne.Size
 	draw := func() {
 		b.begin()
+		b.whole = size.Width
 		line := lineHeight(theme.TextSmall)
 		b.painter.icon(b.view.Icon, theme.ColorAccent, 8, (height-icon)/2, icon)
 		b.rect(theme.Color(theme.ColorAccent), 1.5, 38, 3, quoteBar, height-6)
@@ -115,6 +116,7 @@ func (t *attachmentTile) CreateRenderer() fyne.WidgetRenderer {
 	draw := func() {
 		t.begin()
 		w := t.width()
+		t.whole = w
 		t.rect(theme.Color(theme.ColorBackground), theme.FieldRadius, 0, 0, w, tileHeight)
 		if p := t.view.Picture; p != nil && !p.Bounds().Empty() {
 			t.cover(p, theme.FieldRadius, 0, 0, w, tileHeight)
@@ -167,6 +169,7 @@ func (r *recorder) CreateRenderer() fyne.WidgetRenderer {
 	var size fyne.Size
 	draw := func() {
 		r.begin()
+		r.whole = size.Width
 		r.rect(theme.Color(theme.ColorBackground), theme.FieldRadius, 0, 0, size.Width, size.Height)
 		r.rect(theme.Color(theme.ColorDanger), dot/2, pad, (size.Height-dot)/2, dot, dot)
 		w := textWidth(r.view.Time, theme.TextBody, false)

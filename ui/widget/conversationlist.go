@@ -143,6 +143,7 @@ func (l *ConversationList) drawRow(p *painter, i int, width float32) {
 	const left, right, side float32 = 72, 16, 14
 	v := l.at(i)
 	p.begin()
+	p.whole = width
 	p.box.Resize(fyne.NewSize(width, ConversationHeight))
 	switch {
 	case i == l.selected:
@@ -222,12 +223,17 @@ func (l *ConversationList) drawRow(p *painter, i int, width float32) {
 		x += 23
 	}
 	preview := ellipsize(v.Preview, theme.TextSmall, regular, max(end-x, 0))
-	for _, f := range v.Found {
-		if f[0] < 0 || f[0] >= f[1] || f[1] > len(preview) || preview[:f[1]] != v.Preview[:f[1]] {
-			continue // it was cut off
+	if len(v.Found) > 0 {
+		line := layoutText(preview, nil, theme.TextSmall, regular, 0)
+		start := p.mirrorX(x, line.width)
+		for _, f := range v.Found {
+			if f[0] < 0 || f[0] >= f[1] || f[1] > len(preview) || preview[:f[1]] != v.Preview[:f[1]] {
+				continue // it was cut off
+			}
+			for _, e := range line.extent(0, f[0], f[1]) {
+				p.asIs(func() { p.rect(theme.Color(theme.ColorHighlight), 3, start+e[0], y2, e[1], h) })
+			}
 		}
-		left := textWidth(preview[:f[0]], theme.TextSmall, false)
-		p.rect(theme.Color(theme.ColorHighlight), 3, x+left, y2, textWidth(preview[:f[1]], theme.TextSmall, false)-left, h)
 	}
 	p.text(preview, theme.TextSmall, regular, theme.Color(theme.ColorSecondary), x, y2, max(end-x, 0), h)
 	if l.focused && i == l.current {

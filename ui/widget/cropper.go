@@ -136,7 +136,7 @@ func (c *Cropper) TypedKey(ev *fyne.KeyEvent) {
 	case fyne.KeyDown:
 		c.move(0, step)
 	case fyne.KeyEscape:
-		escape(c)
+		Escape(c)
 	}
 }
 

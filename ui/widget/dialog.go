@@ -118,6 +118,7 @@ func (d *Dialog) CreateRenderer() fyne.WidgetRenderer {
 	return newRenderer(&renderer{
 		widget:  d,
 		objects: append([]fyne.CanvasObject{dim, card, d.title, d.close, d.scroll}, d.bubble.objects()...),
+		still:   len(d.bubble.objects()),
 		minSize: func() fyne.Size { return fyne.NewSize(200, 200) },
 		layout: func(size fyne.Size) {
 			dim.Resize(size)

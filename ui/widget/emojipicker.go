@@ -142,7 +142,7 @@ func newEmojiGrid(recent []string, picked func(string)) *emojiGrid {
 	g := &emojiGrid{painter: newPainter(), picked: picked, hot: -1, hotTab: -1}
 	names := make(map[string]emoji.Emoji)
 	if len(recent) > 0 {
-		for _, e := range emoji.All() {
+		for _, e := range emoji.All(language()) {
 			names[e.Text] = e
 		}
 	}
@@ -157,6 +157,9 @@ func newEmojiGrid(recent []string, picked func(string)) *emojiGrid {
 	g.filter("")
 	return g
 }
+
+// language is that of the window, in which emoji are searched.
+func language() string { return lang.SystemLocale().LanguageString() }
 
 // groupLook returns the emoji on the tab of a group and its name.
 func groupLook(group emoji.Group) (icon, name string) {
@@ -201,7 +204,7 @@ func (g *emojiGrid) filter(query string) {
 		}
 	}
 	if g.query {
-		add("", emoji.Search(query))
+		add("", emoji.Search(language(), query))
 		if len(g.items) > 0 {
 			g.hot = 0
 		}
@@ -212,7 +215,7 @@ func (g *emojiGrid) filter(query string) {
 		g.tabs = append(g.tabs, pickerTab{icon: "🕒", name: lang.L("Used lately"), y: y})
 		add(lang.L("Used lately"), g.recent)
 	}
-	all := emoji.All()
+	all := emoji.All(language())
 	for _, group := range emoji.Groups() {
 		icon, name := groupLook(group)
 		g.tabs = append(g.tabs, pickerTab{icon: icon, name: name, y: y})
@@ -226,8 +229,6 @@ func (g *emojiGrid) filter(query string) {
 	}
 	g.Refresh()
 }
-
-func (g *emojiGrid) top() float32 { return pickerTabs }
 
 // end is the largest offset.
 func (g *emojiGrid) end() float32 {
@@ -247,13 +248,14 @@ func (g *emojiGrid) width() float32 { return pickerColumns*pickerCell + 2*picker
 
 func (g *emojiGrid) draw() {
 	g.begin()
+	g.whole = g.width()
 	for i := range g.rows {
 		r := &g.rows[i]
 		y := r.y - g.offset
 		if y <= -r.height() || y >= pickerHeight {
 			continue
 		}
-		y += g.top()
+		y += pickerTabs
 		if r.title != "" {
 			g.text(r.title, theme.TextCaption, fyne.TextStyle{Bold: true}, theme.Color(theme.ColorSecondary), pickerEdge+4, y, 200, pickerHeading)
 			continue
@@ -271,8 +273,8 @@ func (g *emojiGrid) draw() {
 		}
 	}
 	// Rows that are only partly in sight are covered by what is above and below them.
-	y := g.top() + pickerHeight
-	g.rect(theme.Color(theme.ColorPanel), 0, 1, 0, g.width()-2, g.top()) // inside of the border of the popup
+	y := pickerTabs + pickerHeight
+	g.rect(theme.Color(theme.ColorPanel), 0, 1, 0, g.width()-2, pickerTabs) // inside of the border of the popup
 	foot := g.rect(theme.Color(theme.ColorPanel), 0, 1, y, g.width()-2, pickerFoot-1)
 	foot.BottomLeftCornerRadius, foot.BottomRightCornerRadius = theme.BubbleRadius, theme.BubbleRadius
 	g.drawTabs()
@@ -286,7 +288,7 @@ func (g *emojiGrid) draw() {
 	case g.query && len(g.items) == 0:
 		none := lang.L("No emoji has that name.")
 		w := textWidth(none, theme.TextSmall, false)
-		g.text(none, theme.TextSmall, fyne.TextStyle{}, theme.Color(theme.ColorSecondary), (g.width()-w)/2, g.top()+pickerHeight/2-20, w, 20)
+		g.text(none, theme.TextSmall, fyne.TextStyle{}, theme.Color(theme.ColorSecondary), (g.width()-w)/2, pickerTabs+pickerHeight/2-20, w, 20)
 	}
 	canvas.Refresh(g)
 }
@@ -319,7 +321,7 @@ func (g *emojiGrid) drawTabs() {
 
 // at returns the tab and the item at a position, or -1.
 func (g *emojiGrid) at(p fyne.Position) (tab, item int) {
-	x := p.X - pickerEdge
+	x := MirrorX(p.X, 0, g.width()) - pickerEdge
 	if x < 0 || x >= pickerColumns*pickerCell {
 		return -1, -1
 	}
@@ -329,7 +331,7 @@ func (g *emojiGrid) at(p fyne.Position) (tab, item int) {
 		}
 		return min(int(x/(pickerColumns*pickerCell)*float32(len(g.tabs))), len(g.tabs)-1), -1
 	}
-	y := p.Y - g.top()
+	y := p.Y - pickerTabs
 	if y < 0 || y >= pickerHeight {
 		return -1, -1
 	}
@@ -459,9 +461,9 @@ func (g *emojiGrid) TypedRune(r rune) {
 // TypedKey implements fyne.Focusable.
 func (g *emojiGrid) TypedKey(ev *fyne.KeyEvent) {
 	n := len(g.items)
-	switch ev.Name {
+	switch MirrorKey(ev.Name) {
 	case fyne.KeyEscape:
-		escape(g)
+		Escape(g)
 	case fyne.KeyReturn, fyne.KeyEnter, fyne.KeySpace:
 		g.choose(g.hot)
 	case fyne.KeyLeft:
@@ -492,7 +494,7 @@ func (g *emojiGrid) CreateRenderer() fyne.WidgetRenderer {
 	return newRenderer(&renderer{
 		widget:  g,
 		objects: []fyne.CanvasObject{g.box},
-		minSize: func() fyne.Size { return fyne.NewSize(g.width(), g.top()+pickerHeight+pickerFoot) },
+		minSize: func() fyne.Size { return fyne.NewSize(g.width(), pickerTabs+pickerHeight+pickerFoot) },
 		layout:  func(fyne.Size) {},
 		update:  g.draw,
 	})

@@ -74,6 +74,7 @@ func (e *Entry) KeyUp(ev *fyne.KeyEvent) {
 // FocusGained implements fyne.Focusable.
 func (e *Entry) FocusGained() {
 	e.Entry.FocusGained()
+	Reveal(e)
 	if e.OnFocus != nil {
 		e.OnFocus(true)
 	}
@@ -98,7 +99,7 @@ func (e *Entry) TypedKey(ev *fyne.KeyEvent) {
 		if e.OnEscape != nil {
 			e.OnEscape()
 		} else {
-			escape(e)
+			Escape(e)
 		}
 		return
 	}
@@ -149,7 +150,7 @@ func NewSearchField(prompt string, changed func(text string)) *SearchField {
 	}
 	f.Entry.OnEscape = func() {
 		if f.Entry.Text == "" {
-			escape(f.Entry)
+			Escape(f.Entry)
 		}
 		f.Entry.SetText("")
 	}

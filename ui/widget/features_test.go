@@ -156,24 +156,23 @@ func TestButtonsBesideAMessage(t *testing.T) {
 func TestMediaTaps(t *testing.T) {
 	p := landscape(40, 40)
 	source := messages{
-		{Attachment: &Attachment{Kind: AttachmentPicture, Pictures: []image.Image{p, p, p, p, p}}},
+		{Attachment: &Attachment{Kind: AttachmentPicture, Picture: p}},
 		{Attachment: &Attachment{Kind: AttachmentVoice, Loudness: loudness(40), Speed: "1×"}},
 		{Text: "x", Preview: &LinkPreview{Title: "A page", Link: "https://example.org"}},
 	}
 	l, c := newTestList(t, &source)
 	c.Resize(fyne.NewSize(500, 800))
 	var got []string
-	l.OnPicture = func(i, n int) { got = append(got, fmt.Sprint("picture", i, n)) }
 	l.OnAttachment = func(i int) { got = append(got, fmt.Sprint("attachment", i)) }
 	l.OnSeek = func(i int, part float32) { got = append(got, fmt.Sprintf("seek %d %.1f", i, part)) }
 	l.OnSpeed = func(i int) { got = append(got, fmt.Sprint("speed", i)) }
 	l.OnLink = func(i int, link string) { got = append(got, link) }
-	tapAt(l, partAt(t, l, 0, hitPicture, 3))
+	tapAt(l, partAt(t, l, 0, hitAttachment, 0))
 	tapAt(l, partAt(t, l, 1, hitAttachment, 0))
 	tapAt(l, partAt(t, l, 1, hitWave, 0))
 	tapAt(l, partAt(t, l, 1, hitSpeed, 0))
 	tapAt(l, partAt(t, l, 2, hitPreview, 0))
-	if want := "[picture0 3 attachment1 seek 1 0.5 speed1 https://example.org]"; fmt.Sprint(got) != want {
+	if want := "[attachment0 attachment1 seek 1 0.5 speed1 https://example.org]"; fmt.Sprint(got) != want {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	l.MouseMoved(primary(partAt(t, l, 2, hitPreview, 0)))
@@ -473,7 +472,9 @@ func TestHostileMedia(t *testing.T) {
 	long := strings.Repeat("ü\u202e", 20_000)
 	source := messages{
 		{Attachment: &Attachment{Kind: AttachmentPicture}},
-		{Attachment: &Attachment{Kind: AttachmentPicture, Pictures: make([]image.Image, 3)}},
+		{Attachment: &Attachment{Kind: AttachmentPicture}, Album: true},
+		{Text: "x"},
+		{Attachment: &Attachment{Kind: AttachmentPicture, Duration: long, Icon: "close"}, Album: true, Reactions: []Reaction{{Emoji: long}}},
 		{Attachment: &Attachment{Kind: AttachmentPicture, Width: 1 << 30, Height: 1, Detail: long, Icon: "no such icon"}},
 		{Attachment: &Attachment{Kind: AttachmentVideo, Width: 1, Height: 1 << 30, Duration: long}},
 		{Attachment: &Attachment{Kind: AttachmentVoice, Loudness: make([]byte, 1<<20), Played: 99, Duration: long, Speed: "1×"}},

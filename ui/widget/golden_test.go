@@ -279,8 +279,13 @@ func demoStates() *MessageList {
 // demoMedia has pictures, videos and files in all their states.
 func demoMedia() *messages {
 	return &messages{
-		{Attachment: &Attachment{Kind: AttachmentPicture, Pictures: []image.Image{landscape(90, 60), landscape(60, 90), landscape(60, 60), landscape(90, 90), landscape(30, 30), landscape(30, 30)}}, Time: "12:00"},
-		{Kind: MessageOutgoing, Text: "Two of them", Time: "12:01", Delivery: DeliverySent, Attachment: &Attachment{Kind: AttachmentPicture, Pictures: []image.Image{landscape(90, 60), landscape(60, 90)}}},
+		{Attachment: &Attachment{Kind: AttachmentPicture, Picture: landscape(90, 60)}, Time: "12:00"},
+		{Album: true, Attachment: &Attachment{Kind: AttachmentPicture, Picture: landscape(60, 90), Icon: "close", Progress: 0.4}, Time: "12:00"},
+		{Album: true, Attachment: &Attachment{Kind: AttachmentPicture, Picture: landscape(60, 60)}, Time: "12:00", Reactions: []Reaction{{Emoji: "👍", Count: 1, Own: true}}},
+		{Album: true, Attachment: &Attachment{Kind: AttachmentPicture, Picture: landscape(90, 90)}, Time: "12:00", Reactions: []Reaction{{Emoji: "❤", Count: 2}}},
+		{Album: true, Attachment: &Attachment{Kind: AttachmentPicture}, Time: "12:00"},
+		{Kind: MessageOutgoing, Time: "12:01", Delivery: DeliveryPending, Attachment: &Attachment{Kind: AttachmentPicture, Picture: landscape(90, 60)}},
+		{Kind: MessageOutgoing, Album: true, Text: "Two of them", Time: "12:01", Delivery: DeliverySent, Attachment: &Attachment{Kind: AttachmentPicture, Picture: landscape(60, 90)}},
 		{Attachment: &Attachment{Kind: AttachmentVideo, Picture: landscape(160, 90), Duration: "0:42", Detail: "3.1 MB"}, Time: "12:02"},
 		{Kind: MessageOutgoing, Time: "12:03", Delivery: DeliveryPending, Attachment: &Attachment{Kind: AttachmentPicture, Picture: landscape(160, 90), Icon: "close", Progress: 0.4, Detail: "0.8 of 2.1 MB"}},
 		{Attachment: &Attachment{Name: "minutes of the last meeting.pdf", Detail: "0.8 of 2.1 MB", Icon: "close", Progress: 0.4}, Time: "12:04"},
@@ -319,10 +324,10 @@ type album []image.Image
 func (a album) Len() int                   { return len(a) }
 func (a album) Title(int) (string, string) { return "Bob", "Today, 12:04" }
 
-func (a album) Load(i int, done func(image.Image, string)) {
+func (a album) Load(i int, done func([]Frame, string)) {
 	if a[i] == nil {
 		done(nil, "The file is gone.")
 		return
 	}
-	done(a[i], "")
+	done([]Frame{{Image: a[i]}}, "")
 }

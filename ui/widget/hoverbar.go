@@ -90,9 +90,9 @@ func (b *hoverBar) draw() {
 func (l *MessageList) placeHoverBar() {
 	const gap = 6
 	b := l.buttons
-	r, ok := l.rows[l.hovered]
+	r, _ := l.holder(l.hovered)
 	var actions []hoverAction
-	if ok && r.message.Kind != MessageService && !l.choosing && !l.sel.dragging {
+	if r != nil && r.message.Kind != MessageService && !l.choosing && !l.sel.dragging {
 		if l.OnReact != nil {
 			actions = append(actions, hoverReact)
 		}
@@ -115,14 +115,18 @@ func (l *MessageList) placeHoverBar() {
 	}
 	b.row, b.actions = l.hovered, actions
 	size := b.size()
-	x := r.bubble.x + r.bubble.w + gap
-	if r.message.Kind == MessageOutgoing {
-		x = r.bubble.x - gap - size.Width
+	at, box, _ := l.boxOf(l.hovered)
+	x := at.X + box.Width + gap
+	switch {
+	case len(r.album) > 0: // on the picture: between others it could not be reached
+		x = at.X + (box.Width-size.Width)/2
+	case (r.message.Kind == MessageOutgoing) != mirrored:
+		x = at.X - gap - size.Width
 	}
 	x = max(4, min(x, l.Size().Width-size.Width-16)) // over the bubble where there is no room beside it
-	y := r.box.Position().Y + r.bubble.y + min(0, (r.bubble.h-size.Height)/2)
-	if r.bubble.h > size.Height {
-		y = r.box.Position().Y + r.bubble.y + (min(r.bubble.h, 60)-size.Height)/2
+	y := at.Y + min(0, (box.Height-size.Height)/2)
+	if box.Height > size.Height {
+		y = at.Y + (min(box.Height, 60)-size.Height)/2
 	}
 	b.pos = fyne.NewPos(x, max(4, min(y, l.Size().Height-size.Height-4)))
 	b.draw()

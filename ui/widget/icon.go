@@ -22,7 +22,13 @@ type glyph struct {
 
 func newGlyph() *glyph {
 	g := &glyph{ink: color.Transparent}
-	g.Raster = canvas.NewRaster(func(w, h int) image.Image { return theme.DrawIcon(g.name, g.ink, w, h) })
+	g.Raster = canvas.NewRaster(func(w, h int) image.Image {
+		img := theme.DrawIcon(g.name, g.ink, w, h)
+		if mirrored && pointing[g.name] {
+			return flip(img)
+		}
+		return img
+	})
 	return g
 }
 

@@ -130,7 +130,9 @@ func (r *labelRenderer) Layout(size fyne.Size) {
 		switch {
 		case l.Alignment == fyne.TextAlignCenter:
 			x = (size.Width - line.width) / 2
-		case l.Alignment == fyne.TextAlignTrailing || line.rtl:
+		case l.Alignment == fyne.TextAlignTrailing:
+			x = MirrorX(size.Width-line.width, line.width, size.Width)
+		case line.rtl || mirrored && len(lay.lines) == 1: // several lines begin where they are read from
 			x = size.Width - line.width
 		}
 		for _, f := range line.fragments {

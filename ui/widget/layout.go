@@ -90,6 +90,7 @@ func (f *flow) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	f.arrange(objects, size.Width, func(o fyne.CanvasObject, x, y float32, s fyne.Size) {
 		place(o, x, y, s.Width, s.Height)
 	})
+	Mirror(objects, size.Width)
 }
 
 func (f *flow) MinSize(objects []fyne.CanvasObject) fyne.Size {
@@ -113,7 +114,7 @@ type border struct{ top, bottom, left, right, center fyne.CanvasObject }
 
 func shown(o fyne.CanvasObject) bool { return o != nil && o.Visible() }
 
-func (b *border) Layout(_ []fyne.CanvasObject, size fyne.Size) {
+func (b *border) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	var x, y float32
 	w, h := size.Width, size.Height
 	if shown(b.top) {
@@ -141,6 +142,7 @@ func (b *border) Layout(_ []fyne.CanvasObject, size fyne.Size) {
 	if shown(b.center) {
 		place(b.center, x, y, max(w, 0), max(h, 0))
 	}
+	Mirror(objects, size.Width)
 }
 
 func (b *border) MinSize([]fyne.CanvasObject) fyne.Size {
@@ -190,6 +192,7 @@ func (b *bar) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 		place(o, x, (size.Height-m.Height)/2, m.Width, m.Height)
 		x += m.Width + b.gap
 	}
+	Mirror(objects, size.Width)
 }
 
 func (b *bar) MinSize(objects []fyne.CanvasObject) fyne.Size {
@@ -248,6 +251,7 @@ func (in *inset) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	for _, o := range objects {
 		place(o, in.left, in.top, size.Width-in.left-in.right, size.Height-in.top-in.bottom)
 	}
+	Mirror(objects, size.Width)
 }
 
 func (in *inset) MinSize(objects []fyne.CanvasObject) fyne.Size {

@@ -101,9 +101,10 @@ func (b *menuBody) draw() {
 	b.begin()
 	b.cells = b.cells[:0]
 	size := b.size()
+	b.whole = size.Width
 	y := menuEdge
 	cell := func(x, y, w, h float32) bool {
-		b.cells = append(b.cells, hitBox{index: len(b.cells), x: x, y: y, w: w, h: h})
+		b.cells = append(b.cells, hitBox{index: len(b.cells), x: b.mirrorX(x, w), y: y, w: w, h: h})
 		return len(b.cells)-1 == b.hot
 	}
 	if n := b.emojiCells(); n > 0 {
@@ -226,7 +227,7 @@ func (b *menuBody) TypedRune(rune) {}
 // TypedKey implements fyne.Focusable.
 func (b *menuBody) TypedKey(ev *fyne.KeyEvent) {
 	emoji := b.emojiCells()
-	switch ev.Name {
+	switch MirrorKey(ev.Name) {
 	case fyne.KeyEscape:
 		b.close()
 	case fyne.KeyReturn, fyne.KeyEnter, fyne.KeySpace:

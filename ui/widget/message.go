@@ -64,6 +64,10 @@ type Message struct {
 	// Author is set in groups only: it is shown once for the messages that belong together, with its avatar.
 	Author *AvatarView
 
+	// Album: its picture stands in one grid with that of the message above it, and with those above that this is set for. Only the
+	// last one may have a text. No more than MaxAlbum messages stand together.
+	Album bool
+
 	Forwarded  bool
 	Quote      *Quote
 	Attachment *Attachment
@@ -88,10 +92,10 @@ type Quote struct {
 type AttachmentKind int
 
 const (
-	AttachmentFile    AttachmentKind = iota // a name and a size, or a picture where Picture is set
-	AttachmentPicture                       // one picture or several
-	AttachmentVideo                         // a still of it with a mark to play it
-	AttachmentVoice                         // a curve of its loudness that can be played
+	AttachmentFile AttachmentKind = iota // a name and a size, or a picture where Picture is set
+	AttachmentPicture
+	AttachmentVideo // a still of it with a mark to play it
+	AttachmentVoice // a curve of its loudness that can be played
 )
 
 // Attachment is what a message carries beside its text. How far a transfer is stands in Progress; what a tap does is told by
@@ -100,8 +104,8 @@ type Attachment struct {
 	Kind AttachmentKind
 	// Picture is a thumbnail of a picture or a video. Make it no larger than it is shown: the toolkit keeps all of it in memory.
 	Picture image.Image
-	// Pictures are several thumbnails that are shown as a grid instead of Picture.
-	Pictures []image.Image
+	// Frames are those of a picture that moves: they are shown in place of Picture while the list plays; see MessageList.SetPlaying.
+	Frames []Frame
 	// Width and Height are how large the picture is, in any unit, when that differs from the thumbnail: room is kept for it.
 	Width, Height int
 	Icon          string
@@ -159,12 +163,12 @@ func joins(a, b *Message) bool {
 
 // bubbleColors are the colours that depend on whose message it is.
 type bubbleColors struct {
-	ground, secondary, quote, wave fyne.ThemeColorName
+	ground, secondary, quote fyne.ThemeColorName
 }
 
 func colorsFor(kind MessageKind) bubbleColors {
 	if kind == MessageOutgoing {
-		return bubbleColors{theme.ColorOwnBubble, theme.ColorOwnSecondary, theme.ColorOwnQuote, theme.ColorOwnSecondary}
+		return bubbleColors{theme.ColorOwnBubble, theme.ColorOwnSecondary, theme.ColorOwnQuote}
 	}
-	return bubbleColors{theme.ColorBubble, theme.ColorSecondary, theme.ColorQuote, theme.ColorTrack}
+	return bubbleColors{theme.ColorBubble, theme.ColorSecondary, theme.ColorQuote}
 }

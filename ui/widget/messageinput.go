@@ -51,7 +51,8 @@ func (l *MessageList) hitAt(p fyne.Position) (int, hitBox, fyne.Position) {
 	if i < 0 {
 		return -1, hitBox{}, at
 	}
-	return i, l.rows[i].hit(at), at
+	hit := l.rows[i].hit(at)
+	return i - hit.back, hit, at
 }
 
 // MouseDown implements desktop.Mouseable.
@@ -119,17 +120,11 @@ func (l *MessageList) tapped(i int, hit hitBox, at fyne.Position) {
 		}
 	case hitQuote:
 		call(l.OnQuote)
-	case hitPicture:
-		if l.OnPicture != nil {
-			l.OnPicture(i, hit.index)
-			return
-		}
-		call(l.OnAttachment)
 	case hitAttachment:
 		call(l.OnAttachment)
 	case hitWave:
 		if l.OnSeek != nil {
-			l.OnSeek(i, (at.X-hit.x)/hit.w)
+			l.OnSeek(i, MirrorX(at.X-hit.x, 0, hit.w)/hit.w)
 		}
 	case hitSpeed:
 		call(l.OnSpeed)
@@ -292,6 +287,7 @@ func (l *MessageList) setHovered(i int) {
 		return
 	}
 	l.hovered = i
+	l.playAgain(i)
 	l.placeHoverBar()
 	if l.OnHover != nil {
 		pos, size, ok := l.BubbleBox(i)
@@ -403,7 +399,7 @@ func (l *MessageList) step(by int) {
 	case !ok:
 		l.ScrollBy(-l.row(l.current).height)
 	}
-	if r, ok := l.rows[l.current]; ok {
+	if r, _ := l.holder(l.current); r != nil {
 		l.redraw(l.current)
 		top := r.box.Position().Y
 		if top < 0 {

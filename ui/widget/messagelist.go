@@ -1,6 +1,9 @@
 package widget
 
 import (
+	"image"
+	"time"
+
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
@@ -33,9 +36,8 @@ type MessageList struct {
 	// OnHover is called when the pointer comes to another message, with the box of its bubble in the list, and with -1 when it
 	// leaves.
 	OnHover      func(i int, pos fyne.Position, size fyne.Size)
-	OnQuote      func(i int) // the quoted text was tapped
-	OnAttachment func(i int) // the picture, the file or the button of a voice message was tapped
-	OnPicture    func(i, picture int)
+	OnQuote      func(i int)               // the quoted text was tapped
+	OnAttachment func(i int)               // the picture, the file or the button of a voice message was tapped
 	OnSeek       func(i int, part float32) // the curve of a voice message was tapped, at a part of it from 0 to 1
 	OnSpeed      func(i int)               // the speed of a voice message was tapped
 	OnReaction   func(i, reaction int)
@@ -58,6 +60,8 @@ type MessageList struct {
 	// OnTyped is called with characters that are typed while the list has the keyboard, for handing them to the composer.
 	OnTyped  func(r rune)
 	OnEscape func()
+	// After takes the place of After where time passes otherwise.
+	After func(d time.Duration, f func()) (stop func() bool)
 
 	source MessageSource
 	length int // as of the last notification
@@ -79,6 +83,10 @@ type MessageList struct {
 	pressed bool // on the scroll bar
 	linked  bool // the pointer is on something that can be tapped
 	inText  bool
+
+	motion  motion
+	playing bool                // what moves does
+	started map[int64]time.Time // when it began to, by Message.ID
 
 	choosing bool
 	chosen   map[int64]bool // by Message.ID
@@ -126,6 +134,8 @@ func NewMessageList(source MessageSource) *MessageList {
 		chosen:    make(map[int64]bool),
 		uncovered: make(map[secret]bool),
 		buttons:   newHoverBar(),
+		motion:    newMotion(),
+		started:   make(map[int64]time.Time),
 	}
 	l.hint.owner = l
 	l.clip = container.NewClip(l.content)
@@ -151,6 +161,7 @@ func (l *MessageList) Reset() {
 	l.unseen, l.older, l.newer, l.more = 0, false, false, false
 	l.current, l.marked, l.sel = -1, -1, selection{row: -1}
 	clear(l.uncovered)
+	clear(l.started)
 	l.forgetMissing()
 	l.setHovered(-1)
 	l.relayout()
@@ -195,9 +206,7 @@ func (l *MessageList) InsertedAtStart(n int) {
 
 // Changed tells that row i shows something else now.
 func (l *MessageList) Changed(i int) {
-	for _, k := range []int{i - 1, i, i + 1} { // the neighbours may join it or not
-		l.dropRow(k)
-	}
+	l.regrouped(i)
 	if i == l.sel.row {
 		l.sel = selection{row: -1}
 	}
@@ -209,8 +218,7 @@ func (l *MessageList) Removed(i int) {
 	if i < 0 || i >= l.length {
 		return
 	}
-	l.dropRow(i - 1)
-	l.dropRow(i)
+	l.regrouped(i)
 	if i == l.sel.row {
 		l.sel = selection{row: -1}
 	}
@@ -238,7 +246,7 @@ func (l *MessageList) shift(from, n int) {
 	}
 	l.length += n
 	if from == 0 {
-		l.dropRow(n) // it may join the one above now
+		l.regrouped(n) // it may join the one above now
 	}
 }
 
@@ -292,38 +300,34 @@ func (l *MessageList) VisibleRows() (first, last int) {
 
 // BubbleBox returns where the bubble of a visible row is in the list.
 func (l *MessageList) BubbleBox(i int) (pos fyne.Position, size fyne.Size, ok bool) {
-	r, ok := l.rows[i]
-	if !ok {
-		return fyne.Position{}, fyne.Size{}, false
-	}
-	return fyne.NewPos(r.bubble.x, r.box.Position().Y+r.bubble.y), fyne.NewSize(r.bubble.w, r.bubble.h), true
+	return l.boxOf(i)
 }
 
+// dropRow has message i drawn anew.
 func (l *MessageList) dropRow(i int) {
+	if _, k := l.holder(i); k >= 0 {
+		l.release(k)
+	}
+	l.release(i)
+}
+
+func (l *MessageList) dropRows() {
+	for i := range l.rows {
+		l.release(i)
+	}
+}
+
+// release gives up row i.
+func (l *MessageList) release(i int) {
 	if r, ok := l.rows[i]; ok {
 		l.pool = append(l.pool, r)
 		delete(l.rows, i)
 	}
 }
 
-func (l *MessageList) dropRows() {
-	for i := range l.rows {
-		l.dropRow(i)
-	}
-}
-
-// state tells a row about its neighbours.
+// state tells what the list knows of message i.
 func (l *MessageList) state(i int, m *Message) rowState {
 	s := rowState{current: i == l.current && l.focused, marked: i == l.marked, firstOfDay: true}
-	if i > 0 {
-		previous := l.source.At(i - 1)
-		s.joinsPrevious = joins(&previous, m)
-		s.firstOfDay = previous.Day != m.Day
-	}
-	if i+1 < l.length {
-		next := l.source.At(i + 1)
-		s.joinsNext = joins(m, &next)
-	}
 	if i == l.sel.row {
 		s.selFrom, s.selTo = l.sel.bounds()
 	}
@@ -351,13 +355,40 @@ func (l *MessageList) row(i int) *messageRow {
 func (l *MessageList) drawRow(i int, r *messageRow) {
 	m := l.source.At(i)
 	r.uncovered = func(start int) bool { return l.uncovered[secret{m.ID, start}] }
-	r.draw(m, l.state(i, &m), l.Size().Width)
+	r.frameOf = func(message int64, frames []Frame) image.Image {
+		n, _ := l.frameOf(message, frames)
+		return frames[n].Image
+	}
+	s := l.state(i, &m)
+	if i+1 < l.length {
+		next := l.source.At(i + 1)
+		if next.Album {
+			r.fold(m, l.Size().Width)
+			return
+		}
+		s.joinsNext = joins(&m, &next)
+	}
+	r.album = l.members(i, m)
+	first := i
+	if n := len(r.album); n > 0 {
+		first, m = i-n+1, asOne(r.album)
+		for k := range r.album {
+			s.album = append(s.album, l.state(first+k, &r.album[k]))
+			s.marked = s.marked || first+k == l.marked
+		}
+	}
+	if first > 0 {
+		previous := l.source.At(first - 1)
+		s.joinsPrevious = joins(&previous, &m)
+		s.firstOfDay = previous.Day != m.Day
+	}
+	r.draw(m, s, l.Size().Width)
 }
 
 // redraw draws a visible row again where it is.
 func (l *MessageList) redraw(i int) {
-	if r, ok := l.rows[i]; ok {
-		l.drawRow(i, r)
+	if r, k := l.holder(i); r != nil {
+		l.drawRow(k, r)
 		canvas.Refresh(l)
 	}
 }
@@ -375,7 +406,7 @@ func (l *MessageList) relayout() {
 	}
 	for i := range l.rows {
 		if i < l.top || i > l.last {
-			l.dropRow(i)
+			l.release(i)
 		}
 	}
 	const spare = 64 // a tall window full of short rows
@@ -389,6 +420,7 @@ func (l *MessageList) relayout() {
 	l.placeJump(size)
 	l.placeBar()
 	l.placeHoverBar()
+	l.play()
 	if l.OnVisible != nil {
 		l.OnVisible()
 	}
@@ -487,7 +519,7 @@ func (l *MessageList) placeJump(size fyne.Size) {
 	if l.jump.Hidden && l.jump.focused { // the keyboard would be lost with it
 		l.takeFocus()
 	}
-	place(l.jump, size.Width-jumpSide-jumpMargin, size.Height-jumpSide-jumpMargin, jumpSide, jumpSide)
+	place(l.jump, MirrorX(size.Width-jumpSide-jumpMargin, jumpSide, size.Width), size.Height-jumpSide-jumpMargin, jumpSide, jumpSide)
 }
 
 func (l *MessageList) askOlder() {

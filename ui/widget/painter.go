@@ -26,6 +26,7 @@ type painter struct {
 
 	nText, nRect, nIcon, nPicture, nAvatar, nArc, nEmoji int
 
+	whole     float32              // the width that is mirrored, if the window is; 0 mirrors nothing
 	uncovered func(start int) bool // whether the secret that starts at a byte of the text is shown; nil covers all
 }
 
@@ -38,6 +39,47 @@ func (p *painter) begin() {
 	p.box.Objects = p.box.Objects[:0]
 }
 
+// words is a line of text in a widget, in the order in which its directions are read.
+type words struct {
+	painter
+
+	size float32
+	bold bool
+	text string
+	ink  fyne.ThemeColorName
+	at   fyne.Position
+	high float32
+}
+
+func newWords(size float32, bold bool) *words {
+	return &words{painter: newPainter(), size: size, bold: bold}
+}
+
+// set gives the line a text and a colour of the theme.
+func (l *words) set(text string, ink fyne.ThemeColorName) {
+	l.text, l.ink = harmless(text), ink
+	l.draw()
+}
+
+// center puts the line into the middle of a box in a widget of the given width.
+func (l *words) center(x, y, w, h, whole float32) {
+	l.place(x+(w-textWidth(l.text, l.size, l.bold))/2, y, h, whole)
+}
+
+func (l *words) place(x, y, h, whole float32) {
+	l.at, l.high, l.whole = fyne.NewPos(x, y), h, whole
+	l.draw()
+}
+
+func (l *words) draw() {
+	l.begin()
+	if l.high > 0 {
+		style := fyne.TextStyle{Bold: l.bold}
+		l.painter.text(l.text, l.size, style, theme.Color(l.ink), l.at.X, l.at.Y, textWidth(l.text, l.size, l.bold), l.high)
+	}
+	l.box.Refresh()
+}
+
 // next returns the object with number *n of a pool, which grows when it is used up.
 func next[T any](pool *[]T, n *int, create func() T) T {
 	if *n == len(*pool) {
@@ -47,31 +89,53 @@ func next[T any](pool *[]T, n *int, create func() T) T {
 	return (*pool)[*n-1]
 }
 
+// mirrorX returns where something of width w is drawn that would be at x from the left.
+func (p *painter) mirrorX(x, w float32) float32 {
+	if p.whole == 0 {
+		return x
+	}
+	return MirrorX(x, w, p.whole)
+}
+
+// asIs draws without mirroring, such as the parts of a text, of which the place of the whole is known.
+func (p *painter) asIs(draw func()) {
+	whole := p.whole
+	p.whole = 0
+	draw()
+	p.whole = whole
+}
+
 func (p *painter) add(o fyne.CanvasObject, x, y, w, h float32) {
-	place(o, x, y, w, h)
+	place(o, p.mirrorX(x, w), y, w, h)
 	p.box.Objects = append(p.box.Objects, o)
 }
 
-// text draws a line of text, centred vertically in the height.
+// text draws a line of text from x on, centred vertically in the height.
 func (p *painter) text(s string, size float32, style fyne.TextStyle, ink color.Color, x, y, w, h float32) {
 	if n, font := theme.FontRun(s, style.Bold); n == len(s) && !hasRTL(s) {
 		if from, _ := emoji.Next(s); from == len(s) {
-			p.words(s, font, size, style, ink, x, y, w, h)
+			if mirrored && p.whole > 0 {
+				w = measureText(s, size, style)
+			}
+			p.run(s, font, size, style, ink, x, y, w, h)
 			return
 		}
 	}
 	l := layoutText(s, nil, size, style, 0)
 	for _, line := range l.lines[:min(1, len(l.lines))] {
-		for i := range line.fragments {
-			p.fragment(&line.fragments[i], size, ink, x, y, h)
-		}
+		left := p.mirrorX(x, line.width)
+		p.asIs(func() {
+			for i := range line.fragments {
+				p.fragment(&line.fragments[i], size, ink, left, y, h)
+			}
+		})
 	}
 }
 
 // fragment draws a part of a line that begins at x.
 func (p *painter) fragment(f *fragment, size float32, ink color.Color, x, y, h float32) {
 	if !f.emoji {
-		p.words(f.drawn(), f.font, size, f.style, ink, x+f.x, y, f.width, h)
+		p.run(f.drawn(), f.font, size, f.style, ink, x+f.x, y, f.width, h)
 		return
 	}
 	e := next(&p.emojis, &p.nEmoji, newEmojiRun)
@@ -89,8 +153,8 @@ func (p *painter) emoji(s string, size, x, y, w, h float32) {
 	p.text(s, size, fyne.TextStyle{}, theme.Color(theme.ColorText), x+(w-tw)/2, y, tw, h)
 }
 
-// words draws a text of one direction in one font; nil is the theme's own.
-func (p *painter) words(s string, font fyne.Resource, size float32, style fyne.TextStyle, ink color.Color, x, y, w, h float32) {
+// run draws a text of one direction in one font; nil is the theme's own.
+func (p *painter) run(s string, font fyne.Resource, size float32, style fyne.TextStyle, ink color.Color, x, y, w, h float32) {
 	t := next(&p.texts, &p.nText, func() *canvas.Text { return &canvas.Text{} })
 	if t.Text != s || t.TextSize != size || t.TextStyle != style || t.Color != ink || t.FontSource != font {
 		t.Text, t.TextSize, t.TextStyle, t.Color, t.FontSource = s, size, style, ink, font
@@ -124,13 +188,14 @@ func (p *painter) icon(name string, ink fyne.ThemeColorName, x, y, side float32)
 }
 
 // cover draws a picture that fills the box and is cut where it does not fit.
-func (p *painter) cover(img image.Image, radius, x, y, w, h float32) {
+func (p *painter) cover(img image.Image, radius, x, y, w, h float32) *canvas.Image {
 	i := next(&p.pictures, &p.nPicture, func() *canvas.Image { return &canvas.Image{FillMode: canvas.ImageFillCover} })
 	p.add(i, x, y, w, h)
 	if i.Image != img || i.CornerRadius != radius {
 		i.Image, i.CornerRadius = img, radius
 		i.Refresh()
 	}
+	return i
 }
 
 // arc draws a part of a ring around a point, in degrees from the top.
@@ -154,6 +219,11 @@ func (p *painter) avatar(view AvatarView, size, x, y float32) {
 
 // layout draws the lines of a laid out text below one another. Right-to-left lines end at the right edge.
 func (p *painter) layout(l *textLayout, ink, linkInk fyne.ThemeColorName, x, y, w float32) {
+	x = p.mirrorX(x, w)
+	p.asIs(func() { p.lines(l, ink, linkInk, x, y, w) })
+}
+
+func (p *painter) lines(l *textLayout, ink, linkInk fyne.ThemeColorName, x, y, w float32) {
 	h := lineHeight(l.size)
 	for i, line := range l.lines {
 		left := x + l.indent(i, w)

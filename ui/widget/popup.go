@@ -94,6 +94,7 @@ func (p *Popup) CreateRenderer() fyne.WidgetRenderer {
 	return newRenderer(&renderer{
 		widget:  p,
 		objects: append([]fyne.CanvasObject{card, p.content}, p.bubble.objects()...),
+		still:   allStill, // it is near the pointer
 		minSize: func() fyne.Size { return fyne.NewSize(0, 0) },
 		layout: func(size fyne.Size) {
 			p.cardSize = p.content.MinSize().Min(size.SubtractWidthHeight(2*edge, 2*edge))

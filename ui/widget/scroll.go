@@ -67,7 +67,7 @@ func (j *jumpButton) CreateRenderer() fyne.WidgetRenderer {
 	})
 }
 
-// scrollBar is a thin bar at the right of a list.
+// scrollBar is a thin bar at the side of a list.
 type scrollBar struct {
 	rect *canvas.Rectangle
 
@@ -106,12 +106,12 @@ func (b *scrollBar) place(size fyne.Size, at, part float32) {
 	if b.active {
 		w = 8
 	}
-	place(b.rect, size.Width-w-3, b.top, w, b.length)
+	place(b.rect, MirrorX(size.Width-w-3, w, size.Width), b.top, w, b.length)
 }
 
 // hit reports whether a position is on the bar or beside it.
 func (b *scrollBar) hit(p fyne.Position) bool {
-	return b.rect != nil && !b.short && p.X >= b.size.Width-14
+	return b.rect != nil && !b.short && MirrorX(p.X, 0, b.size.Width) >= b.size.Width-14
 }
 
 // fractionAt returns which part of the whole the middle of the bar stands for at a height.

@@ -44,6 +44,7 @@ func (l *TooltipLayer) CreateRenderer() fyne.WidgetRenderer {
 	return newRenderer(&renderer{
 		widget:  l,
 		objects: append([]fyne.CanvasObject{l.content}, l.bubble.objects()...),
+		still:   len(l.bubble.objects()),
 		minSize: l.content.MinSize,
 		layout:  l.content.Resize,
 		update:  l.bubble.update,
@@ -63,29 +64,29 @@ func (l *TooltipLayer) hideTooltip() {
 // tooltipBubble is the drawing of a tooltip.
 type tooltipBubble struct {
 	box  *canvas.Rectangle
-	text *canvas.Text
+	text *words
 }
 
 func newTooltipBubble() tooltipBubble {
-	b := tooltipBubble{box: canvas.NewRectangle(nil), text: newText(theme.TextSmall, false)}
+	b := tooltipBubble{box: canvas.NewRectangle(nil), text: newWords(theme.TextSmall, false)}
 	b.box.CornerRadius = 6
 	b.box.FillColor = theme.Color(theme.ColorTooltip)
 	b.hide()
 	return b
 }
 
-func (b *tooltipBubble) objects() []fyne.CanvasObject { return []fyne.CanvasObject{b.box, b.text} }
+func (b *tooltipBubble) objects() []fyne.CanvasObject { return []fyne.CanvasObject{b.box, b.text.box} }
 
 func (b *tooltipBubble) update() {
 	b.box.FillColor = theme.Color(theme.ColorTooltip)
 	b.box.Refresh()
-	setText(b.text, b.text.Text, theme.ColorOnTooltip)
+	b.text.set(b.text.text, theme.ColorOnTooltip)
 }
 
 // show places the tooltip below the object at pos, or above it where there is no room, within the given bounds.
 func (b *tooltipBubble) show(text string, pos fyne.Position, size, bounds fyne.Size) {
 	const pad, gap = theme.Grid, theme.Grid - 2
-	b.text.Text = text
+	b.text.text = text
 	b.update()
 	w := textWidth(text, theme.TextSmall, false) + 2*pad
 	h := lineHeight(theme.TextSmall) + pad
@@ -96,15 +97,14 @@ func (b *tooltipBubble) show(text string, pos fyne.Position, size, bounds fyne.S
 		y = pos.Y - gap - h
 	}
 	place(b.box, x, y, w, h)
-	place(b.text, x+pad, y, w-2*pad, h)
+	b.text.place(x+pad, y, h, 0)
 	b.box.Show()
-	b.text.Show()
-	b.text.Refresh()
+	b.text.box.Show()
 }
 
 func (b *tooltipBubble) hide() {
 	b.box.Hide()
-	b.text.Hide()
+	b.text.box.Hide()
 }
 
 // tooltip belongs to one widget and asks the host around it to show its text.

@@ -3,6 +3,7 @@ package widget
 import (
 	"image"
 	"math"
+	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
@@ -18,8 +19,9 @@ type ViewerSource interface {
 	Len() int
 	// Title returns what is shown above picture i, such as who sent it, and when.
 	Title(i int) (title, detail string)
-	// Load reads picture i and calls done on the main goroutine, at once or later, with the picture or with what went wrong in words.
-	Load(i int, done func(img image.Image, failure string))
+	// Load reads picture i and calls done on the main goroutine, at once or later, with its frames, of which most have one, or with
+	// what went wrong in words.
+	Load(i int, done func(frames []Frame, failure string))
 }
 
 // Viewer shows pictures in front of everything, one at a time. The wheel, + and - zoom, 0 fits the picture into the window again, a
@@ -32,6 +34,8 @@ type Viewer struct {
 	OnClosed func()
 	// OnSave is called by a button, which is hidden while it is nil.
 	OnSave func(i int)
+	// After takes the place of After where time passes otherwise.
+	After func(d time.Duration, f func()) (stop func() bool)
 
 	source   ViewerSource
 	at       int
@@ -82,6 +86,9 @@ func (v *Viewer) ShowOn(c fyne.Canvas) {
 	if v.canvas != nil {
 		return
 	}
+	if v.After != nil {
+		v.stage.motion.after = v.After
+	}
 	v.canvas, v.typedKey = c, c.OnTypedKey()
 	c.SetOnTypedKey(v.stage.TypedKey)
 	c.Overlays().Add(v)
@@ -97,6 +104,7 @@ func (v *Viewer) Close() {
 	}
 	c := v.canvas
 	v.canvas = nil
+	v.stage.motion.rest()
 	c.Overlays().Remove(v)
 	c.SetOnTypedKey(v.typedKey)
 	if v.OnClosed != nil {
@@ -123,15 +131,12 @@ func (v *Viewer) load() {
 	v.detail.SetText(detail)
 	v.note.SetText(lang.L("Loading…"))
 	v.stage.set(nil)
-	v.source.Load(at, func(img image.Image, failure string) {
+	v.source.Load(at, func(frames []Frame, failure string) {
 		if at != v.at || v.canvas == nil {
 			return
 		}
-		if img != nil && img.Bounds().Empty() {
-			img = nil
-		}
 		v.note.SetText(failure)
-		v.stage.set(img)
+		v.stage.set(frames)
 		v.Refresh()
 	})
 	v.Refresh()
@@ -156,6 +161,7 @@ func (v *Viewer) CreateRenderer() fyne.WidgetRenderer {
 		widget: v,
 		objects: append([]fyne.CanvasObject{ground, v.stage, v.note, v.title, v.detail, v.left, v.next, v.out, v.fit, v.in, v.save, v.close},
 			v.bubble.objects()...),
+		still:   len(v.bubble.objects()),
 		minSize: func() fyne.Size { return fyne.NewSize(200, 200) },
 		layout: func(size fyne.Size) {
 			const edge, gap = 16, 4
@@ -194,7 +200,10 @@ type viewerStage struct {
 	fynewidget.BaseWidget
 
 	viewer  *Viewer
-	img     image.Image
+	frames  []Frame // none while it is read
+	start   time.Time
+	motion  motion
+	img     image.Image // the first of them
 	picture *canvas.Image
 	zoom    float32       // 1 fits into the window
 	centre  fyne.Position // of the picture, relative to the middle of the stage
@@ -210,17 +219,36 @@ var (
 )
 
 func newViewerStage(v *Viewer) *viewerStage {
-	s := &viewerStage{viewer: v, picture: &canvas.Image{FillMode: canvas.ImageFillStretch}, zoom: 1}
+	s := &viewerStage{viewer: v, motion: newMotion(), picture: &canvas.Image{FillMode: canvas.ImageFillStretch}, zoom: 1}
 	s.ExtendBaseWidget(s)
 	return s
 }
 
-func (s *viewerStage) set(img image.Image) {
+func (s *viewerStage) set(frames []Frame) {
+	var img image.Image
+	if len(frames) > 0 && frames[0].Image != nil && !frames[0].Image.Bounds().Empty() {
+		img = frames[0].Image
+	}
+	s.motion.rest()
+	s.frames, s.start = frames, s.motion.now()
 	s.img, s.zoom, s.centre = img, 1, fyne.Position{}
 	s.picture.Image = img
 	s.picture.Hidden = img == nil
 	s.picture.Refresh()
 	s.Refresh()
+	if len(frames) > 1 && img != nil {
+		s.play()
+	}
+}
+
+// play shows the frame that is due, and waits for the next one.
+func (s *viewerStage) play() {
+	n, rest := frameAt(s.frames, s.motion.now().Sub(s.start))
+	if img := s.frames[n].Image; img != s.picture.Image {
+		s.picture.Image = img
+		s.picture.Refresh()
+	}
+	s.motion.wait(rest, s.play)
 }
 
 func (s *viewerStage) middle() fyne.Position { return fyne.NewPos(s.Size().Width/2, s.Size().Height/2) }
@@ -324,7 +352,11 @@ func (s *viewerStage) TypedRune(r rune) {
 func (s *viewerStage) TypedKey(ev *fyne.KeyEvent) {
 	const step = 60
 	large := s.zoom > 1
-	switch ev.Name {
+	key := ev.Name
+	if !large {
+		key = MirrorKey(key) // to the next picture; a large one moves as the arrow says
+	}
+	switch key {
 	case fyne.KeyEscape:
 		s.viewer.Close()
 	case fyne.KeyLeft:
@@ -359,6 +391,7 @@ func (s *viewerStage) CreateRenderer() fyne.WidgetRenderer {
 	return newRenderer(&renderer{
 		widget:  s,
 		objects: []fyne.CanvasObject{s.picture},
+		still:   allStill,
 		minSize: func() fyne.Size { return fyne.NewSize(100, 100) },
 		layout: func(fyne.Size) {
 			size := s.shown()

@@ -10,6 +10,9 @@
 // effect, long texts are cut, and links show where they lead. Emoji are pictures of our own, scripts that the toolkit has no
 // font for are set in those that come with the program, and lines that mix directions are put in order here.
 //
+// Layouts are written from the left. With SetMirrored all of them are turned around for a language that is written from the right: each
+// ends with Mirror, a painter and the renderers of this package do it by themselves, and what is computed from a position goes through MirrorX.
+//
 // Every block that does something can be reached with Tab and used with Space, Enter and the arrow keys, and shows a ring
 // while it has the keyboard. Tooltips need a TooltipLayer around the content of the window.
 package widget
@@ -32,9 +35,18 @@ type renderer struct {
 	minSize func() fyne.Size
 	layout  func(size fyne.Size)
 	update  func() // takes texts and colours over from the widget and the theme
+	still   int    // how many of the last objects are not mirrored, as layout does not place them by left and right
 }
 
+// allStill is for renderer.still: nothing is mirrored.
+const allStill = 1 << 16
+
 func newRenderer(r *renderer) *renderer {
+	layout := r.layout
+	r.layout = func(size fyne.Size) {
+		layout(size)
+		Mirror(r.objects[:max(0, len(r.objects)-r.still)], size.Width)
+	}
 	r.update()
 	return r
 }
@@ -77,6 +89,7 @@ func (c *control) activate() {
 func (c *control) FocusGained() {
 	c.focused = true
 	c.Refresh()
+	Reveal(c.tooltip.owner)
 }
 
 // FocusLost implements fyne.Focusable.
@@ -101,7 +114,7 @@ func (c *control) TypedKey(ev *fyne.KeyEvent) {
 
 func (c *control) escape() {
 	if c.escaped == nil || !c.escaped() {
-		escape(c.tooltip.owner)
+		Escape(c.tooltip.owner)
 	}
 }
 
@@ -130,8 +143,8 @@ func (c *control) init(w fyne.Widget, tap func()) {
 	c.ExtendBaseWidget(w)
 }
 
-// escape closes the topmost dialog or popup of the canvas that o is on. Where there is none, the window gets the key.
-func escape(o fyne.CanvasObject) {
+// Escape closes the topmost dialog or popup of the canvas that o is on. Where there is none, the window gets the key.
+func Escape(o fyne.CanvasObject) {
 	c := canvasOf(o)
 	if c == nil {
 		return

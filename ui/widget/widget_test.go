@@ -327,7 +327,7 @@ func TestTooltip(t *testing.T) {
 		t.Fatal("no tooltip is on its way")
 	}
 	b.tooltip.showNow()
-	if !l.bubble.box.Visible() || l.bubble.text.Text != "Add a profile" {
+	if !l.bubble.box.Visible() || l.bubble.text.text != "Add a profile" {
 		t.Error("the tooltip is not shown")
 	}
 	box := l.bubble.box
