@@ -148,8 +148,9 @@ func (p *Profile) SendFile(ctx context.Context, contact int64, f NewFile) (Item,
 }
 
 // SendPath sends the file at a path. Of a JPEG, PNG or WebP picture only the pixels are sent, scaled down if they are many, and
-// of an animated GIF only the frames: nothing tells where, when, or with which camera it was taken. Every other file is sent as it is,
-// with all that is in it: also a video, and a picture that is damaged, too large to be decoded, or of another format. The error is that of SendFile, or tells why the file can't be read.
+// of an animated GIF only the frames; a video in an MP4 or QuickTime file loses its metadata: nothing tells where, when, or with which
+// camera it was taken. Every other file is sent as it is, with all that is in it: also a picture or a video that is damaged, too
+// large to be decoded, or of another format. The error is that of SendFile, or tells why the file can't be read.
 func (p *Profile) SendPath(ctx context.Context, contact int64, path, caption string, reply int64) (Item, error) {
 	f, info, err := openRegular(path)
 	if err != nil {
@@ -220,10 +221,14 @@ func asPicture(file *NewFile, f io.ReaderAt) error {
 	return nil
 }
 
-// asVideo makes a file that is a video one with a preview: the picture that is in it for that, or one that a program of this
+// asVideo makes a file that is a video one without metadata and with a preview: the picture that is in it for that, or one that a program of this
 // computer makes, or a blank one.
 func asVideo(ctx context.Context, file *NewFile, f io.ReaderAt, path string) {
 	info, err := video.Read(f, file.Size)
+	if err != nil {
+		return
+	}
+	clean, err := video.Clean(f, file.Size)
 	if err != nil {
 		return
 	}
@@ -235,7 +240,7 @@ func asVideo(ctx context.Context, file *NewFile, f io.ReaderAt, path string) {
 		img = video.Blank(info.Size)
 	}
 	if preview, err := picture.Preview(img); err == nil {
-		file.Type, file.Preview, file.Duration = event.TypeVideo, preview, info.Duration
+		file.Type, file.Content, file.Preview, file.Duration = event.TypeVideo, clean, preview, info.Duration
 	}
 }
 

@@ -242,4 +242,8 @@ func TestFailedFiles(t *testing.T) {
 			t.Errorf("%s: it can't go on", failure)
 		}
 	}
+	b.talkOf(c, core.Item{Content: "file", File: &core.File{Name: "a.zip", Size: 1000, State: core.FileFailed, Failure: chat.FailureLegacy}})
+	if m := c.At(0); !strings.HasPrefix(m.Text, "It was sent in a way") || m.Attachment.Icon == "retry" || c.can(0, "Go on") {
+		t.Errorf("of an old version: %q with %q", m.Text, m.Attachment.Icon)
+	}
 }

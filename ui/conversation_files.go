@@ -68,7 +68,10 @@ func (c *conversation) attachment(item *core.Item) *widget.Attachment {
 			a.Detail = ""
 		}
 	case core.FileFailed:
-		a.Icon, a.Detail = "retry", lang.L("{{.Size}}, failed", map[string]any{"Size": byteSize(f.Size)})
+		a.Detail = lang.L("{{.Size}}, failed", map[string]any{"Size": byteSize(f.Size)})
+		if f.Failure != chat.FailureLegacy {
+			a.Icon = "retry"
+		}
 	case core.FileCancelled:
 		a.Detail = lang.L("{{.Size}}, cancelled", map[string]any{"Size": byteSize(f.Size)})
 	}
@@ -99,6 +102,8 @@ func fileFailure(f *core.File) string {
 			return lang.L("The file arrived damaged: {{.Relay}} returned something else than was sent.", relay)
 		}
 		return lang.L("The file arrived damaged. Ask for it once more.")
+	case chat.FailureLegacy:
+		return lang.L("It was sent in a way that is not used any more. The other side needs a newer version of its app.")
 	case chat.FailureBlocked:
 		return lang.L("Who runs {{.Relay}} has blocked this file.", relay)
 	case chat.FailureNoRelay:
@@ -117,7 +122,7 @@ func fileFailure(f *core.File) string {
 		}
 		return lang.L("The relay refused the file.")
 	}
-	return lang.L("The file could not be moved. Try again.")
+	return lang.L("The transfer failed. Try again.")
 }
 
 // fileProgress shows how far a file is.
@@ -144,6 +149,9 @@ func (c *conversation) fileItems(item *core.Item) (items []widget.MenuItem) {
 	case core.FileOffered:
 		add("download", lang.L("Receive"), func() { c.receive(id, false) })
 	case core.FilePaused, core.FileFailed:
+		if f.Failure == chat.FailureLegacy {
+			break
+		}
 		add("retry", lang.L("Go on"), func() { c.receive(id, false) })
 	case core.FileWaiting, core.FileUploading, core.FileDownloading:
 		add("pause", lang.L("Pause"), func() { c.fileWork(func(ctx context.Context) error { return c.profile.PauseFile(ctx, id) }) })

@@ -35,6 +35,9 @@ func TestHiddenProfileOpensBySearch(t *testing.T) {
 	b.wait("there are no hits", func() bool { return len(b.main.rows) == 0 })
 	b.main.search.Entry.OnSubmitted(secret)
 	b.wait("it is shown", func() bool { return b.shown("Mallory") })
+	if title := b.win.Title(); title != "Sotto" {
+		t.Errorf("every program can read %q", title)
+	}
 	if _, _, warning := b.protection(); warning != "" {
 		t.Errorf("its passphrase guards it, but: %s", warning)
 	}

@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -274,14 +275,15 @@ func (w *Window) askPassphrase(q passphraseQuestion, do func(ctx context.Context
 	w.win.Canvas().Focus(fields[0])
 }
 
+// isHidden tells whether the profile that is shown is a hidden one.
+func (w *Window) isHidden() bool {
+	return slices.ContainsFunc(w.core.Profiles(), func(p core.ProfileInfo) bool { return p.ID == w.profile.ID() && p.Hidden })
+}
+
 // hiddenSettings let the profile be hidden, or shown again.
 func (w *Window) hiddenSettings() fyne.CanvasObject {
 	id := w.profile.ID()
-	hidden := false
-	for _, p := range w.profiles {
-		hidden = hidden || p.ID == id && p.Hidden
-	}
-	if !hidden {
+	if !w.isHidden() {
 		hide := widget.NewButton(lang.L("Hide…"), widget.ButtonSecondary, w.hideProfile)
 		return section(lang.L("HIDDEN PROFILE"), settingsCard(widget.NewFact(lang.L("Hide this profile"),
 			lang.L("Nothing shows that it exists. It opens with its own passphrase, typed where profiles are added. It receives while it is open only."), hide)))

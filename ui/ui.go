@@ -219,10 +219,11 @@ func (w *Window) show(screen fyne.CanvasObject) {
 	w.root.Refresh()
 }
 
-// setTitle names the window after the profile that is shown, so that two windows can be told apart.
+// setTitle names the window after the profile that is shown, so that two windows can be told apart. Every program can read the
+// titles of windows, so that of a hidden profile is not told.
 func (w *Window) setTitle() {
 	title := lang.L("Sotto")
-	if w.profile != nil {
+	if w.profile != nil && !w.isHidden() {
 		title = lang.L("{{.Name}} – Sotto", map[string]any{"Name": w.profile.Name()})
 	}
 	w.win.SetTitle(title)

@@ -234,7 +234,8 @@ func TestProfiles(t *testing.T) {
 	alice.key("ctrl+a")
 	alice.typeText(secret)
 	alice.key("Return")
-	alice.titled("Mallory – Sotto")
+	alice.titled("Sotto") // which tells other programs nothing
+	alice.shows("Mallory")
 	alice.key("ctrl+1")
 	alice.titled("Alice – Sotto")
 
@@ -263,7 +264,8 @@ func TestProfiles(t *testing.T) {
 	alice.titled("Alice – Sotto")
 	alice.typeText(secret)
 	alice.key("Return")
-	alice.titled("Mallory – Sotto")
+	alice.titled("Sotto") // which tells other programs nothing
+	alice.shows("Mallory")
 	alice.keep("opened")
 }
 

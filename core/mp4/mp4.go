@@ -5,7 +5,10 @@
 //	for track := range mp4.All(movie, "trak") { … }
 package mp4
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"iter"
+)
 
 // Next returns the name of the box that data begins with, how long its head is, and how long the whole box is: 0 for up to the end
 // of the file. ok is false for what is no box.
@@ -23,18 +26,41 @@ func Next(data []byte) (name string, head, size uint64, ok bool) {
 	return name, head, size, size == 0 || size >= head
 }
 
-// All yields the contents of the boxes of a name. It ends at what is no box.
-func All(data []byte, name string) func(yield func([]byte) bool) {
-	return func(yield func([]byte) bool) {
+// A Box is a part of the data that it was found in.
+type Box struct{ head, content []byte }
+
+// Content is what the box has after its head.
+func (b Box) Content() []byte { return b.content }
+
+// Free makes free space full of zeros of the box, in the data that it is in.
+func (b Box) Free() {
+	copy(b.head[4:], "free")
+	clear(b.content)
+}
+
+// Boxes yields the names and boxes in data. It ends at what is no box.
+func Boxes(data []byte) iter.Seq2[string, Box] {
+	return func(yield func(string, Box) bool) {
 		for {
-			this, head, size, ok := Next(data)
+			name, head, size, ok := Next(data)
 			if size == 0 {
 				size = uint64(len(data))
 			}
-			if !ok || size > uint64(len(data)) || this == name && !yield(data[head:size]) {
+			if !ok || size > uint64(len(data)) || !yield(name, Box{data[:head], data[head:size]}) {
 				return
 			}
 			data = data[size:]
+		}
+	}
+}
+
+// All yields the contents of the boxes of a name. It ends at what is no box.
+func All(data []byte, name string) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for this, box := range Boxes(data) {
+			if this == name && !yield(box.content) {
+				return
+			}
 		}
 	}
 }

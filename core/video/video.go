@@ -3,6 +3,7 @@
 //	info, err := video.Read(file, size)       // an MP4 or QuickTime file
 //	img, err := video.Still(ctx, path, at)    // a picture of it, by a program of this computer
 //	img := video.Blank(info.Size)             // where there is none
+//	clean, err := video.Clean(file, size)     // the file without metadata
 package video
 
 import (
@@ -71,34 +72,71 @@ func Read(r io.ReaderAt, size int64) (info Info, err error) {
 }
 
 // index finds the index of a file, which may stand at its end.
-func index(r io.ReaderAt, size int64) ([]byte, error) {
+func index(r io.ReaderAt, size int64) (movie []byte, err error) {
+	n := 0
+	err = walk(r, size, func(b topBox) error {
+		if n++; n > maxBoxes {
+			return ErrFormat
+		}
+		if b.name != "moov" {
+			return nil
+		}
+		if movie, err = b.read(r); err != nil {
+			return err
+		}
+		return errFound
+	})
+	switch {
+	case errors.Is(err, errFound):
+		return movie, nil
+	case err == nil:
+		err = ErrFormat
+	}
+	return nil, err
+}
+
+// errFound ends a walk that need not go on.
+var errFound = errors.New("found")
+
+// A topBox is one of those that a file is made of.
+type topBox struct {
+	name           string
+	at, head, size int64 // where it begins, and how long its head and the whole are
+}
+
+// read returns the content of a box that is an index.
+func (b topBox) read(r io.ReaderAt) ([]byte, error) {
+	if b.size > maxIndex {
+		return nil, ErrFormat
+	}
+	content := make([]byte, b.size-b.head)
+	if _, err := r.ReadAt(content, b.at+b.head); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("reading a video: %w", err)
+	}
+	return content, nil
+}
+
+// walk calls do for each of the boxes that a file is made of, until that returns an error.
+func walk(r io.ReaderAt, size int64, do func(topBox) error) error {
 	head := make([]byte, 16)
-	at := int64(0)
-	for n := range maxBoxes {
-		part := head[:max(0, min(16, size-at))]
+	for at := int64(0); at < size; {
+		part := head[:min(16, size-at)]
 		if _, err := r.ReadAt(part, at); err != nil && !errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("reading a video: %w", err)
+			return fmt.Errorf("reading a video: %w", err)
 		}
 		name, skip, length, ok := mp4.Next(part)
 		if length == 0 {
 			length = uint64(size - at)
 		}
-		if !ok || length > uint64(size-at) || n == 0 && name != "ftyp" {
-			return nil, ErrFormat
+		if !ok || length < skip || length > uint64(size-at) || at == 0 && name != "ftyp" {
+			return ErrFormat
 		}
-		if name == "moov" {
-			if length > maxIndex {
-				return nil, ErrFormat
-			}
-			movie := make([]byte, length-skip)
-			if _, err := r.ReadAt(movie, at+int64(skip)); err != nil && !errors.Is(err, io.EOF) {
-				return nil, fmt.Errorf("reading a video: %w", err)
-			}
-			return movie, nil
+		if err := do(topBox{name, at, int64(skip), int64(length)}); err != nil {
+			return err
 		}
 		at += int64(length)
 	}
-	return nil, ErrFormat
+	return nil
 }
 
 // shownSize reads the size of a track, turned as it is shown (ISO/IEC 14496-12 §8.3.2).
