@@ -216,6 +216,11 @@ func Lock(path string) (io.Closer, error) {
 	return f, nil
 }
 
+// fileLock is a file that is locked until Close, or until the process ends.
+type fileLock struct{ f *os.File }
+
+func (l *fileLock) Close() error { return errors.Join(unlockFile(l.f), l.f.Close()) }
+
 // writeRandom makes a file of size random bytes.
 func writeRandom(path string, size int64) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)

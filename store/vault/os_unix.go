@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFile opens path and locks it for this process until it is closed or the process ends.
-func lockFile(path string) (*os.File, error) {
+// lockFile opens path and locks it for this process until the lock is closed or the process ends.
+func lockFile(path string) (*fileLock, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -23,7 +23,7 @@ func lockFile(path string) (*os.File, error) {
 		}
 	}
 	if err == nil {
-		return f, nil
+		return &fileLock{f}, nil
 	}
 	f.Close()
 	if errors.Is(err, unix.EWOULDBLOCK) {
@@ -31,6 +31,10 @@ func lockFile(path string) (*os.File, error) {
 	}
 	return nil, fmt.Errorf("lock %s: %w", path, err)
 }
+
+// unlockFile ends a lock. Closing the file is not enough: a child process that is being started at this
+// moment has a copy of the descriptor until it runs its program, and keeps the lock for so long.
+func unlockFile(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) }
 
 // syncDir makes the names in a directory durable.
 func syncDir(dir string) error {

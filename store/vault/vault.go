@@ -36,6 +36,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -107,7 +108,7 @@ func (o Options) check() error {
 // A Vault is an open vault. Its methods may be called from several goroutines.
 type Vault struct {
 	dir  string
-	lock *os.File
+	lock *fileLock
 	ring Keyring
 
 	keys *pageKeys
@@ -231,7 +232,7 @@ func Open(ctx context.Context, dir string, opt Options) (v *Vault, err error) {
 	return open(dir, lock, opt.Keyring, key, keys, kf)
 }
 
-func open(dir string, lock *os.File, ring Keyring, key *databaseKey, keys *pageKeys, kf *keyFile) (*Vault, error) {
+func open(dir string, lock *fileLock, ring Keyring, key *databaseKey, keys *pageKeys, kf *keyFile) (*Vault, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -422,7 +423,7 @@ func wrap(err *error, doing string) {
 	}
 }
 
-func closeOnError(f *os.File, err *error) {
+func closeOnError(f io.Closer, err *error) {
 	if *err != nil {
 		f.Close()
 	}
