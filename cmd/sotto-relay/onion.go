@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/sotto-chat/sotto/core/tor"
 	"github.com/sotto-chat/sotto/core/wire"
@@ -98,8 +99,22 @@ func (o *onionOptions) publish(ctx context.Context, dir string, log *slog.Logger
 			addresses[i].Hosts = append(slices.Clone(addresses[i].Hosts), name)
 		}
 	}
-	return t.Close, nil
+	waiting, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if t.WaitOnion(waiting, name) == nil {
+			log.Info(onionReachable)
+		}
+	})
+	return func() error {
+		stop()
+		wg.Wait()
+		return t.Close()
+	}, nil
 }
+
+// onionReachable is logged when clients can find the onion service.
+const onionReachable = "the onion service can be reached"
 
 // logTor tells the operator what becomes of the onion service.
 func logTor(log *slog.Logger, s tor.Status) {

@@ -31,15 +31,14 @@ func TestOnion(t *testing.T) {
 	if _, err := runLine(t, "init", "--data", dir); err != nil {
 		t.Fatal(err)
 	}
-	// start runs the relay and returns its addresses.
-	start := func() (addresses []wire.Server, stop func()) {
+	// start runs the relay and returns its addresses. The log tells when clients can find it.
+	start := func(log *logWatch) (addresses []wire.Server, stop func()) {
 		ctx, cancel := context.WithCancel(context.Background())
 		in, out := io.Pipe()
 		var wg sync.WaitGroup
-		var log bytes.Buffer
 		var failed error
 		wg.Go(func() {
-			failed = run(ctx, []string{"start", "--data", dir, "--listen", "127.0.0.1:0", "--files-listen", "127.0.0.1:0", "--onion", "--tor-config", torrc}, out, &log)
+			failed = run(ctx, []string{"start", "--data", dir, "--listen", "127.0.0.1:0", "--files-listen", "127.0.0.1:0", "--onion", "--tor-config", torrc}, out, log)
 			out.Close()
 		})
 		lines := make([]byte, 4096)
@@ -55,11 +54,12 @@ func TestOnion(t *testing.T) {
 			cancel()
 			wg.Wait()
 			if failed != nil || t.Failed() {
-				t.Errorf("start returned %v; log:\n%s", failed, &log)
+				t.Errorf("start returned %v; log:\n%s", failed, log)
 			}
 		}
 	}
-	addresses, stop := start()
+	log := &logWatch{text: onionReachable, seen: make(chan struct{})}
+	addresses, stop := start(log)
 	stop = sync.OnceFunc(stop)
 	defer stop()
 	if len(addresses) != 2 {
@@ -72,6 +72,11 @@ func TestOnion(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
+	select {
+	case <-log.seen:
+	case <-ctx.Done():
+		t.Fatal("the onion service was not published")
+	}
 	connect := func(server wire.Server) {
 		t.Helper()
 		host := server.Hosts[len(server.Hosts)-1]
@@ -109,11 +114,35 @@ func TestOnion(t *testing.T) {
 
 	// It has the same name after a restart.
 	stop()
-	again, stopAgain := start()
+	again, stopAgain := start(new(logWatch))
 	defer stopAgain()
 	if len(again) != 2 || !slices.Equal(again[0].Hosts, addresses[0].Hosts) || !slices.Equal(again[1].Hosts, addresses[1].Hosts) {
 		t.Errorf("addresses are %v, before %v", again, addresses)
 	}
+}
+
+// logWatch is a log that tells when a text was written.
+type logWatch struct {
+	mu   sync.Mutex
+	log  bytes.Buffer
+	text string        // none if empty
+	seen chan struct{} // closed when the text was written
+}
+
+func (l *logWatch) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.text != "" && bytes.Contains(b, []byte(l.text)) {
+		close(l.seen)
+		l.text = ""
+	}
+	return l.log.Write(b)
+}
+
+func (l *logWatch) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.log.String()
 }
 
 func TestOnionErrors(t *testing.T) {
