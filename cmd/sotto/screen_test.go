@@ -7,10 +7,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"image"
+	"image/color"
 	"image/png"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -587,12 +589,16 @@ func (w *window) words() []word {
 // readWords reads the words in a picture.
 func readWords(img *image.RGBA) (words []word, ok bool) {
 	const zoom = 3 // letters are small for a program that reads paper
+	page, blocks := layOut(img)
+	if len(blocks) == 0 {
+		return nil, true
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	// The threshold of its surroundings finds light words on a dark button. One thread costs half of what two cost that wait for each other.
-	cmd := exec.CommandContext(ctx, "tesseract", "-", "-", "--psm", "11", "-c", "thresholding_method=2", "tsv")
+	// One thread costs half of what two cost that wait for each other.
+	cmd := exec.CommandContext(ctx, "tesseract", "-", "-", "--psm", "6", "tsv")
 	cmd.Env = append(os.Environ(), "OMP_THREAD_LIMIT=1")
-	cmd.Stdin = bytes.NewReader(enlarge(img, zoom))
+	cmd.Stdin = bytes.NewReader(enlarge(page, zoom))
 	table, err := cmd.Output()
 	if err != nil {
 		return nil, false
@@ -606,20 +612,150 @@ func readWords(img *image.RGBA) (words []word, ok bool) {
 			n, _ := strconv.Atoi(row[i]) // the program writes numbers there
 			return n / zoom
 		}
-		words = append(words, word{row[11], image.Rect(number(6), number(7), number(6)+number(8), number(7)+number(9))})
+		box := image.Rect(number(6), number(7), number(6)+number(8), number(7)+number(9))
+		i, _ := slices.BinarySearchFunc(blocks, (box.Min.Y+box.Max.Y)/2, func(b block, y int) int { return b.at.Y + b.box.Dy() + margin/2 - y })
+		b := blocks[min(i, len(blocks)-1)]
+		words = append(words, word{row[11], box.Add(b.box.Min.Sub(b.at))})
 	}
 	return words, true
 }
 
-// enlarge returns a picture in shades of grey as a PGM file, smoothly enlarged.
-func enlarge(img *image.RGBA, zoom int) []byte {
+// block is a piece of text in a picture, which lies at another place on a page.
+type block struct {
+	box image.Rectangle
+	at  image.Point
+}
+
+const margin = 16 // between the blocks of a page, in pixels
+
+// layOut makes a page for a program that reads paper: what looks like letters in a picture, black on white in a single column.
+// Left to itself that program takes codes and buttons for drawings, and the words beside them along.
+func layOut(img *image.RGBA) (*image.Gray, []block) {
+	const (
+		faint         = 24     // a difference in brightness that may belong to a letter
+		width, height = 60, 28 // of the largest letters, or of letters that touch each other
+		apart, below  = 10, 3  // how far letters of one block are from each other
+	)
+	ink := inkOf(img)
+	var letters []image.Rectangle
+	seen := make([]bool, len(ink.Pix))
+	var todo []int
+	for start := range ink.Pix {
+		if seen[start] || ink.Pix[start] < faint {
+			continue
+		}
+		first := image.Pt(start%ink.Stride, start/ink.Stride)
+		box := image.Rectangle{first, first}
+		seen[start], todo = true, append(todo[:0], start)
+		for i := 0; i < len(todo); i++ {
+			at := image.Pt(todo[i]%ink.Stride, todo[i]/ink.Stride)
+			box = box.Union(image.Rectangle{at, at.Add(image.Pt(1, 1))})
+			for _, next := range []image.Point{{at.X - 1, at.Y}, {at.X + 1, at.Y}, {at.X, at.Y - 1}, {at.X, at.Y + 1}} {
+				if j := next.Y*ink.Stride + next.X; next.In(ink.Rect) && !seen[j] && ink.Pix[j] >= faint {
+					seen[j], todo = true, append(todo, j)
+				}
+			}
+		}
+		if box.Dx() <= width && box.Dy() <= height {
+			letters = append(letters, box)
+			continue
+		}
+		for _, j := range todo {
+			ink.Pix[j] = 0
+		}
+	}
+	// Letters that are near to each other are a block.
+	for i := 0; i < len(letters); i++ {
+		wide := image.Rect(letters[i].Min.X-apart, letters[i].Min.Y-below, letters[i].Max.X+apart, letters[i].Max.Y+below)
+		for j := i + 1; j < len(letters); j++ {
+			if letters[j].Overlaps(wide) {
+				letters[i] = letters[i].Union(letters[j])
+				letters = slices.Delete(letters, j, j+1)
+				i-- // once more, with the larger one
+				break
+			}
+		}
+	}
+	slices.SortStableFunc(letters, func(a, b image.Rectangle) int { return a.Min.Y - b.Min.Y })
+	var blocks []block
+	at, widest := image.Pt(margin, margin), 0
+	for _, box := range letters {
+		blocks = append(blocks, block{box, at})
+		at.Y += box.Dy() + margin
+		widest = max(widest, box.Dx())
+	}
+	page := image.NewGray(image.Rect(0, 0, widest+2*margin, at.Y))
+	for i := range page.Pix {
+		page.Pix[i] = 0xff
+	}
+	for _, b := range blocks {
+		darkest := 1
+		for y := b.box.Min.Y; y < b.box.Max.Y; y++ {
+			for x := b.box.Min.X; x < b.box.Max.X; x++ {
+				darkest = max(darkest, int(ink.GrayAt(x, y).Y))
+			}
+		}
+		for y := range b.box.Dy() {
+			for x := range b.box.Dx() {
+				d := int(ink.GrayAt(b.box.Min.X+x, b.box.Min.Y+y).Y)
+				page.SetGray(b.at.X+x, b.at.Y+y, color.Gray{uint8(255 - 255*d/darkest)})
+			}
+		}
+	}
+	return page, blocks
+}
+
+// inkOf tells by how much each pixel of a picture differs from what is around it most.
+func inkOf(img *image.RGBA) *image.Gray {
+	const (
+		cell         = 8
+		wide, height = 16, 8 // the surroundings on each side of a cell
+		shades       = 8     // taken for one
+	)
+	grey := image.NewGray(image.Rect(0, 0, img.Rect.Dx(), img.Rect.Dy()))
+	for y := range img.Rect.Dy() {
+		for x := range img.Rect.Dx() {
+			p := img.Pix[y*img.Stride+4*x:]
+			grey.Pix[y*grey.Stride+x] = uint8((299*int(p[0]) + 587*int(p[1]) + 114*int(p[2])) / 1000)
+		}
+	}
+	ink := image.NewGray(grey.Rect)
+	for top := 0; top < grey.Rect.Dy(); top += cell {
+		for left := 0; left < grey.Rect.Dx(); left += cell {
+			var often, sum [256 / shades]int
+			around := image.Rect(left-wide, top-height, left+cell+wide, top+cell+height).Intersect(grey.Rect)
+			for y := around.Min.Y; y < around.Max.Y; y++ {
+				for _, v := range grey.Pix[y*grey.Stride+around.Min.X : y*grey.Stride+around.Max.X] {
+					often[v/shades]++
+					sum[v/shades] += int(v)
+				}
+			}
+			most := 0
+			for i := range often {
+				if often[i] > often[most] {
+					most = i
+				}
+			}
+			ground := sum[most] / often[most]
+			for y := top; y < min(top+cell, grey.Rect.Max.Y); y++ {
+				for x := left; x < min(left+cell, grey.Rect.Max.X); x++ {
+					d := int(grey.Pix[y*grey.Stride+x]) - ground
+					ink.Pix[y*ink.Stride+x] = uint8(max(d, -d))
+				}
+			}
+		}
+	}
+	return ink
+}
+
+// enlarge returns a picture as a PGM file, smoothly enlarged.
+func enlarge(img *image.Gray, zoom int) []byte {
 	width, height := img.Rect.Dx(), img.Rect.Dy()
 	out := fmt.Appendf(nil, "P5 %d %d 255\n", width*zoom, height*zoom)
 	grey := func(y int) []int {
 		row := make([]int, width)
 		for x := range row {
-			p := img.Pix[y*img.Stride+4*x:]
-			row[x] = (299*int(p[0]) + 587*int(p[1]) + 114*int(p[2])) / 1000
+			row[x] = int(img.Pix[y*img.Stride+x])
 		}
 		return row
 	}
