@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core/internal/accept"
+	"github.com/sotto-chat/sotto/core/transport"
 )
 
 // fakeControl is a control port, of a tor that does what a test wants.
@@ -367,6 +368,33 @@ func TestPassword(t *testing.T) {
 	awaitState(t, x, Bootstrapping)
 }
 
+// testFailedDials looks at the circuits of dials after others that failed.
+func testFailedDials(t *testing.T, x *Tor) {
+	t.Helper()
+	proxy := func(isolation string) *transport.Proxy {
+		t.Helper()
+		p, err := x.Proxy(testContext(t), isolation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	first, same, other := proxy("a"), proxy("a"), proxy("b")
+	if first.User != same.User || first.User == other.User {
+		t.Errorf("users are %q, %q and %q", first.User, same.User, other.User)
+	}
+	first.Failed()
+	second := proxy("a")
+	same.Failed() // the same circuits
+	if again := proxy("a"); second.User == first.User || again.User != second.User || proxy("b").User != other.User {
+		t.Errorf("after a failure users are %q and %q", second.User, again.User)
+	}
+	second.Failed()
+	if third := proxy("a"); third.User == first.User || third.User == second.User {
+		t.Errorf("after two failures the user is %q", third.User)
+	}
+}
+
 // TestSocksOnly uses an existing tor that can't be controlled, which comes, goes and comes back.
 func TestSocksOnly(t *testing.T) {
 	address := closedPort(t).String()
@@ -421,6 +449,7 @@ func TestSocksOnly(t *testing.T) {
 	if err := x.SetPaused(testContext(t), false); err != nil || x.Status().State != Ready {
 		t.Errorf("not paused: %v, %v", x.Status(), err)
 	}
+	testFailedDials(t, x)
 	stop()
 	awaitState(t, x, Waiting)
 	if _, _, err := x.Socks(); !errors.Is(err, ErrNotReady) {

@@ -107,6 +107,7 @@ type Tor struct {
 	idle    bool // what is so
 	renew   bool // connect to the network anew
 	secret  [32]byte
+	failed  map[string]int // dials, by isolation, up to maxFailed
 	onions  map[string]*published
 }
 
@@ -151,7 +152,7 @@ func start(ctx context.Context, cfg Config, timing timing) (*Tor, error) {
 		retry:  make(chan struct{}, 1),
 		status: Status{State: Starting}, changed: make(chan struct{}),
 		paused: cfg.Paused,
-		onions: map[string]*published{},
+		failed: map[string]int{}, onions: map[string]*published{},
 	}
 	if err := t.check(); err != nil {
 		return nil, err
@@ -289,7 +290,8 @@ func (t *Tor) Wait(ctx context.Context) error {
 }
 
 // Proxy waits like Wait and returns the proxy to dial through. Dials with the same isolation may
-// share circuits, others never do. All proxies share the limit of MaxPending dials at a time.
+// share circuits, others never do. After a dial that failed the next one has new circuits: tor would have it wait for the circuit
+// to an onion service that does not answer any more, for minutes. All proxies share the limit of MaxPending dials at a time.
 //
 // A proxy is to be asked for before each dial: the address and the isolation can change. One from
 // before leads nowhere then, and in no case past Tor.
@@ -299,7 +301,7 @@ func (t *Tor) Proxy(ctx context.Context, isolation string) (*transport.Proxy, er
 			return nil, err
 		}
 		t.mu.Lock()
-		state, address, secret := t.status.State, t.address, t.secret
+		state, address, secret, failed := t.status.State, t.address, t.secret, t.failed[isolation]
 		t.mu.Unlock()
 		if state != Ready {
 			continue
@@ -307,9 +309,30 @@ func (t *Tor) Proxy(ctx context.Context, isolation string) (*transport.Proxy, er
 		// The name of the isolation stays here: tor has a random one in its lists and messages.
 		m := hmac.New(sha256.New, secret[:])
 		m.Write([]byte(isolation))
-		user := base64.RawURLEncoding.EncodeToString(m.Sum(nil))
-		return &transport.Proxy{Address: address, User: user, Password: "sotto", Limit: t.limit}, nil
+		if failed > 0 {
+			fmt.Fprintf(m, "\x00%d", failed)
+		}
+		return &transport.Proxy{
+			Address: address, User: base64.RawURLEncoding.EncodeToString(m.Sum(nil)), Password: "sotto",
+			Limit: t.limit, Failed: func() { t.dialFailed(isolation, failed) },
+		}, nil
 	}
+}
+
+// maxFailed is how many isolations with failed dials are remembered. Those that are forgotten have their first circuits again.
+const maxFailed = 10_000
+
+// dialFailed gives an isolation new circuits, unless another dial that was made with the same ones did so.
+func (t *Tor) dialFailed(isolation string, before int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.failed[isolation] != before {
+		return
+	}
+	if len(t.failed) >= maxFailed && before == 0 {
+		clear(t.failed)
+	}
+	t.failed[isolation] = before + 1
 }
 
 // newSecret changes the user names of all isolations.
@@ -321,6 +344,7 @@ func (t *Tor) newSecret() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.secret = secret
+	clear(t.failed)
 	return nil
 }
 

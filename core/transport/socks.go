@@ -25,6 +25,11 @@ type Proxy struct {
 	// Limit bounds how many dials wait for the proxy at a time, if it is not nil: Tor builds only so
 	// many circuits at once.
 	Limit *Limit
+
+	// Failed is called, if it is not nil, when the proxy did not connect, or not in time. Who
+	// makes proxies for Tor can give the next dial another User: Tor would
+	// have it wait for the circuit that has failed.
+	Failed func()
 }
 
 // Limit bounds how many dials wait for a proxy at a time. Others wait for their turn, in the order
@@ -156,6 +161,9 @@ func (p *Proxy) dial(ctx context.Context, host string, port uint16) (net.Conn, e
 	}
 	if err != nil {
 		conn.Close()
+		if p.Failed != nil && !errors.Is(err, context.Canceled) {
+			p.Failed()
+		}
 		return nil, dialError(StageProxy, err)
 	}
 	return conn, nil

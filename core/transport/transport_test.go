@@ -247,9 +247,13 @@ func TestDialCanceled(t *testing.T) {
 				<-c.hangs
 				cancel()
 			}()
+			failed := countFailures(c.dialer.Proxy)
 			_, err := c.dialer.Dial(ctx, "127.0.0.1", c.port, [32]byte{}, "smp/1")
 			if e := asDialError(t, err); e.Kind != KindCanceled || e.Stage != c.stage || !errors.Is(err, context.Canceled) {
 				t.Errorf("%v: stage %v and kind %v", err, e.Stage, e.Kind)
+			}
+			if *failed != 0 {
+				t.Error("a dial that nobody wants any more is a failure of the proxy")
 			}
 		})
 	}
@@ -267,11 +271,41 @@ func TestDialTimeout(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			// The kind of the error is the same at whatever stage the time is over.
 			c.dialer.Timeout = 100 * time.Millisecond
+			failed := countFailures(c.dialer.Proxy)
 			_, err := c.dialer.Dial(context.Background(), "127.0.0.1", c.port, [32]byte{}, "smp/1")
 			if e := asDialError(t, err); e.Kind != KindTimeout || !e.Timeout() || !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%v: kind %v", err, e.Kind)
 			}
+			if c.dialer.Proxy != nil && *failed != 1 {
+				t.Errorf("the proxy failed %d times", *failed)
+			}
 		})
+	}
+}
+
+// countFailures counts the calls of the proxy's Failed.
+func countFailures(p *Proxy) *int {
+	var count int
+	if p != nil {
+		p.Failed = func() { count++ }
+	}
+	return &count
+}
+
+// TestProxyFailed dials through proxies that connect and that don't.
+func TestProxyFailed(t *testing.T) {
+	relay := newRelay(t)
+	for reply, want := range map[byte]int{0: 0, 1: 1, 0xf3: 1} {
+		s := newSOCKS(t, "tcp", "127.0.0.1:0", relay)
+		s.reply = reply
+		proxy := &Proxy{Address: s.address}
+		failed := countFailures(proxy)
+		if conn, err := (Dialer{Proxy: proxy}).Dial(testContext(t), "relay.invalid", "5223", relay.fingerprint, "smp/1"); err == nil {
+			conn.Close()
+		}
+		if *failed != want {
+			t.Errorf("after the reply %d the proxy failed %d times", reply, *failed)
+		}
 	}
 }
 
