@@ -170,7 +170,6 @@ func echo(t *testing.T, x *Tor, isolation, address string) net.Conn {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Another attempt has another circuit, and looks for an onion service again.
 		attempt, cancel := context.WithTimeout(ctx, patience)
 		conn, err := dial(attempt, p, address)
 		cancel()
@@ -181,6 +180,7 @@ func echo(t *testing.T, x *Tor, isolation, address string) net.Conn {
 			}
 			conn.Close()
 		}
+		p.Failed()
 		select {
 		case <-time.After(200 * time.Millisecond):
 		case <-ctx.Done():
