@@ -50,8 +50,9 @@ func Clean(data []byte) (clean []byte, ext string, err error) {
 	return out.Bytes(), ext, nil
 }
 
-// CleanAnimation makes the file that is sent for an animated GIF: its frames in their size, with their delays, and nothing else of
-// it, such as comments and what programs have added. The error is ErrFormat if it does not move, and ErrTooLarge if it has
+// CleanAnimation makes the file that is sent for an animated GIF or WebP: its frames in their size, with their delays, and nothing
+// else of it, such as comments, what cameras and programs have added, and the names of colour profiles. Of a WebP the compressed pixels
+// stay as they are, and so does how it is to be turned. The error is ErrFormat if it does not move, and ErrTooLarge if it has
 // more frames or pixels than are shown.
 func CleanAnimation(data []byte) (clean []byte, err error) {
 	defer recovered(&err)
@@ -59,13 +60,20 @@ func CleanAnimation(data []byte) (clean []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if format(data) != formatGIF {
-		return nil, ErrFormat
-	}
 	most := min(maxFrames, maxMotion/(size.X*size.Y))
 	if most < 1 {
 		return nil, ErrTooLarge
 	}
+	switch format(data) {
+	case formatGIF:
+		return cleanGIF(data, most)
+	case formatWebP:
+		return cleanWebP(data, most)
+	}
+	return nil, ErrFormat
+}
+
+func cleanGIF(data []byte, most int) ([]byte, error) {
 	g, err := gif.DecodeAll(bytes.NewReader(cutGIF(data, most+1)))
 	switch {
 	case err != nil:
@@ -80,6 +88,24 @@ func CleanAnimation(data []byte) (clean []byte, err error) {
 		return nil, fmt.Errorf("write the picture: %w", err)
 	}
 	return out.Bytes(), nil
+}
+
+func cleanWebP(data []byte, most int) ([]byte, error) {
+	w, err := parseWebP(data, most+1)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(w.frames) > most:
+		return nil, ErrTooLarge
+	case w.broken || len(w.frames) < 2:
+		return nil, ErrFormat
+	}
+	for i := range w.frames { // what can't be seen is not sent
+		if _, err := w.frames[i].decode(); err != nil {
+			return nil, fmt.Errorf("%w: %v", ErrFormat, err)
+		}
+	}
+	return w.clean(orientation(data)), nil
 }
 
 // pixels copies a picture, so that an encoder sees pixels and no more.

@@ -102,23 +102,34 @@ func exif(data []byte) (tiff []byte) {
 			rest = rest[12+n:]
 		}
 	case formatWebP:
-		for rest := data[12:]; len(rest) >= 8; {
-			n := uint64(binary.LittleEndian.Uint32(rest[4:]))
-			if n+8 > uint64(len(rest)) {
-				break
+		chunks(data[riffHead:], func(name string, content []byte) bool {
+			if name == "EXIF" {
+				tiff = bytes.TrimPrefix(content, []byte("Exif\x00\x00"))
 			}
-			if string(rest[:4]) == "EXIF" {
-				return bytes.TrimPrefix(rest[8:8+n], []byte("Exif\x00\x00"))
-			}
-			rest = rest[min(8+n+n%2, uint64(len(rest))):]
-		}
+			return tiff == nil
+		})
 	}
 	return tiff
 }
 
+// Orientation in a TIFF structure (TIFF 6.0 specification).
+const (
+	tagOrientation = 274
+	typeShort      = 3
+)
+
+// turned makes a TIFF structure with an orientation and nothing else.
+func turned(orientation int) []byte {
+	const directory, entries = 8, 1
+	out := append([]byte("II*\x00"), directory, 0, 0, 0, entries, 0)
+	for _, v := range []uint16{tagOrientation, typeShort, 1, 0, uint16(orientation), 0, 0, 0} { // one value, and no other directory
+		out = binary.LittleEndian.AppendUint16(out, v)
+	}
+	return out
+}
+
 // orientation returns how the picture has to be turned, from 1 to 8 as in the TIFF 6.0 specification, tag 274.
 func orientation(data []byte) int {
-	const tag, short = 274, 3
 	t := exif(data)
 	if len(t) < 8 {
 		return 1
@@ -138,7 +149,7 @@ func orientation(data []byte) int {
 	}
 	count := int(order.Uint16(t[at:]))
 	for e := t[at+2:]; count > 0 && len(e) >= 12; count, e = count-1, e[12:] {
-		if order.Uint16(e) == tag && order.Uint16(e[2:]) == short {
+		if order.Uint16(e) == tagOrientation && order.Uint16(e[2:]) == typeShort {
 			if v := int(order.Uint16(e[8:])); v >= 1 && v <= 8 {
 				return v
 			}

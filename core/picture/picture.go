@@ -6,6 +6,11 @@
 //
 // Clean and Shrink write pictures from their pixels alone, so that nothing else in the original, such as the place and the time
 // where it was taken, the camera and its owner, a small picture of what was cut off, or the name of a colour profile, is sent along.
+// CleanAnimation does so with what moves.
+//
+// All decoders are those of the standard library but for WebP, which golang.org/x/image decodes. That knows only files with one picture,
+// and takes the colours of the lossy kind for those of a JPEG file. So webp.go takes the container apart itself (RFC 9649), hands
+// each frame of an animation over as a file of its own, corrects the colours, and puts the frames together.
 //
 // The package knows nothing of the window and may be used from any goroutine.
 package picture
@@ -24,7 +29,6 @@ import (
 	"time"
 
 	xdraw "golang.org/x/image/draw"
-	"golang.org/x/image/webp"
 )
 
 // Limits on what is decoded.
@@ -68,7 +72,7 @@ func decode(data []byte) (img image.Image, err error) {
 	case formatGIF:
 		img, err = firstFrame(data)
 	case formatWebP:
-		img, err = webp.Decode(bytes.NewReader(data))
+		img, err = firstWebP(data)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrFormat, err)
@@ -94,7 +98,10 @@ func Info(data []byte) (size image.Point, err error) {
 	case formatGIF:
 		config, err = gif.DecodeConfig(bytes.NewReader(data))
 	case formatWebP:
-		config, err = webp.DecodeConfig(bytes.NewReader(data))
+		var w *webpFile
+		if w, err = parseWebP(data, 1); err == nil {
+			config.Width, config.Height = w.size.X, w.size.Y
+		}
 	default:
 		return size, ErrFormat
 	}
@@ -184,39 +191,57 @@ type Frame struct {
 	Delay time.Duration // until the next one, at least 20 ms
 }
 
-// Animation returns the frames of an animated GIF, no wider and no higher than the given number of pixels; of every other picture
-// one frame. What exceeds the limits at the end is left out.
+// seenDelay is how long a frame is shown, where almost no time is as good as none: as browsers have it.
+func seenDelay(d time.Duration) time.Duration {
+	if d < 20*time.Millisecond {
+		return 100 * time.Millisecond
+	}
+	return d
+}
+
+// Animation returns the frames of an animated GIF or WebP, upright, no wider and no higher than the given number of pixels; of every
+// other picture one frame. What exceeds the limits at the end is left out, and so is what is damaged at the end of a WebP.
 func Animation(data []byte, side int) (frames []Frame, err error) {
 	defer recovered(&err)
-	if format(data) != formatGIF {
-		img, err := Thumbnail(data, side)
-		if err != nil {
-			return nil, err
-		}
-		return []Frame{{Image: img}}, nil
-	}
 	size, err := Info(data)
 	if err != nil {
 		return nil, err
 	}
 	w, h := fitted(size.X, size.Y, side)
 	most := min(maxFrames, max(1, maxShown/(w*h)), max(1, maxMotion/(size.X*size.Y)))
+	switch format(data) {
+	case formatGIF:
+		return playGIF(data, most, w, h)
+	case formatWebP:
+		file, err := parseWebP(data, most)
+		if err != nil {
+			return nil, err
+		}
+		if file.motion {
+			return file.play(orientation(data), side)
+		}
+	}
+	img, err := Thumbnail(data, side)
+	if err != nil {
+		return nil, err
+	}
+	return []Frame{{Image: img}}, nil
+}
+
+// playGIF returns the first frames of a GIF in a size.
+func playGIF(data []byte, most, w, h int) (frames []Frame, err error) {
 	g, err := gif.DecodeAll(bytes.NewReader(cutGIF(data, most)))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrFormat, err)
 	}
-	stage := image.NewNRGBA(image.Rect(0, 0, size.X, size.Y))
+	stage := image.NewNRGBA(image.Rect(0, 0, g.Config.Width, g.Config.Height))
 	var before []uint8
 	for i, f := range g.Image {
 		if g.Disposal[i] == gif.DisposalPrevious {
 			before = append(before[:0], stage.Pix...)
 		}
 		draw.Draw(stage, f.Bounds(), f, f.Bounds().Min, draw.Over)
-		delay := time.Duration(g.Delay[i]) * 10 * time.Millisecond
-		if delay < 20*time.Millisecond { // as browsers do
-			delay = 100 * time.Millisecond
-		}
-		frames = append(frames, Frame{Image: scale(stage, stage.Bounds(), w, h), Delay: delay})
+		frames = append(frames, Frame{Image: scale(stage, stage.Bounds(), w, h), Delay: seenDelay(time.Duration(g.Delay[i]) * 10 * time.Millisecond)})
 		switch g.Disposal[i] {
 		case gif.DisposalBackground:
 			draw.Draw(stage, f.Bounds(), image.Transparent, image.Point{}, draw.Src)

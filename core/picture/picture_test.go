@@ -94,8 +94,8 @@ func animation(t testing.TB, frames, w, h int) []byte {
 	return out.Bytes()
 }
 
-// webpFile is a lossless WebP of 1 by 1 pixel.
-var webpFile = []byte("RIFF\x1a\x00\x00\x00WEBPVP8L\x0d\x00\x00\x00\x2f\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00")
+// dotWebP is a lossless WebP of 1 by 1 pixel.
+var dotWebP = []byte("RIFF\x1a\x00\x00\x00WEBPVP8L\x0d\x00\x00\x00\x2f\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00")
 
 func red(img image.Image, x, y int) bool {
 	r, g, b, _ := img.At(img.Bounds().Min.X+x, img.Bounds().Min.Y+y).RGBA()
@@ -103,7 +103,7 @@ func red(img image.Image, x, y int) bool {
 }
 
 func TestDecodeFormats(t *testing.T) {
-	for name, data := range map[string][]byte{"jpeg": asJPEG(t, corner(40, 20)), "png": asPNG(t, corner(40, 20)), "gif": animation(t, 3, 40, 20), "webp": webpFile} {
+	for name, data := range map[string][]byte{"jpeg": asJPEG(t, corner(40, 20)), "png": asPNG(t, corner(40, 20)), "gif": animation(t, 3, 40, 20), "webp": dotWebP} {
 		img, err := Decode(data)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -310,7 +310,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add(withExif(asJPEG(f, corner(8, 4)), 6))
 	f.Add(asPNG(f, corner(8, 8)))
 	f.Add(animation(f, 3, 8, 8))
-	f.Add(webpFile)
+	f.Add(dotWebP)
+	f.Add(moving(f))
+	f.Add(framed(image.Pt(4, 4), dot(0, 0, 1, 1, 0, 0), dot(2, 2, 1, 1, 0, flagClear|flagReplace)))
 	f.Add([]byte("RIFF\x00\x00\x00\x00WEBPVP8X\xff\xff\xff\xff"))
 	f.Add([]byte("\xff\xd8\xff\xe1\x00\x10Exif\x00\x00II*\x00\xff\xff\xff\xff"))
 	f.Fuzz(func(t *testing.T, data []byte) {
