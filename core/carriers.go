@@ -16,6 +16,7 @@ const (
 	ReachProxied Reach = "proxied" // it sees that of Carrier.Proxy
 	ReachExit    Reach = "exit"    // through Tor: it sees that of an exit
 	ReachOnion   Reach = "onion"   // through Tor, as an onion service: it sees no network address
+	ReachHeld    Reach = "held"    // not at all: no relay in between can reach it, and it is not to see the network address
 )
 
 // Carrier is a relay that carries one direction of a conversation.
@@ -42,6 +43,9 @@ func (p *Profile) Carriers(ctx context.Context, contact int64) ([]Carrier, error
 		c := Carrier{Server: q.Server, Host: q.Server.Hosts[0], Operator: operator(q.Server), Receive: q.Receive, Own: p.known(q.Server), Reach: p.reach(q.Server)}
 		if q.Proxy != nil && c.Reach != ReachLocal {
 			c.Reach, c.Proxy, c.Sees = ReachProxied, q.Proxy.Hosts[0], p.reach(*q.Proxy)
+		}
+		if q.Held {
+			c.Reach = ReachHeld
 		}
 		list = append(list, c)
 	}

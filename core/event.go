@@ -14,6 +14,7 @@ import (
 //	RequestAdded, RequestRemoved     the list of requests
 //	AddressChanged                   the address
 //	RelayChanged                     the session with a relay
+//	StoreChanged                     whether messages can be stored
 //	ProfileChanged, ProfileDeleted   the list of profiles
 //	LockChanged                      whether the program is locked
 //	LinkOpened                       a link that was handed over
@@ -39,6 +40,9 @@ type (
 type (
 	// RelayChanged tells that the session with a relay changed.
 	RelayChanged struct{ Relay RelayStatus }
+	// StoreChanged tells why what arrives can't be stored, ErrDiskFull for example, or with nil that it can again. Until then it
+	// stays on the relays, and nothing is lost.
+	StoreChanged struct{ Err error }
 	// ProfileChanged tells that a profile is new, or that something about it changed.
 	ProfileChanged struct{ Profile ProfileInfo }
 	// ProfileDeleted tells that a profile is gone: it was deleted, or it is a hidden one that was closed.

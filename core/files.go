@@ -148,7 +148,7 @@ func (p *Profile) SendFile(ctx context.Context, contact int64, f NewFile) (Item,
 }
 
 // SendPath sends the file at a path. Of a JPEG, PNG or WebP picture only the pixels are sent, scaled down if they are many, and
-// of an animated GIF only the frames; a video in an MP4 or QuickTime file loses its metadata: nothing tells where, when, or with which
+// of an animated GIF or WebP only the frames; a video in an MP4 or QuickTime file loses its metadata: nothing tells where, when, or with which
 // camera it was taken. Every other file is sent as it is, with all that is in it: also a picture or a video that is damaged, too
 // large to be decoded, or of another format. The error is that of SendFile, or tells why the file can't be read.
 func (p *Profile) SendPath(ctx context.Context, contact int64, path, caption string, reply int64) (Item, error) {
@@ -202,7 +202,7 @@ func asPicture(file *NewFile, f io.ReaderAt) error {
 		return err
 	}
 	clean, err := picture.CleanAnimation(data)
-	ext := "gif"
+	ext := picture.Format(clean)
 	if err != nil { // it does not move, or moves too much
 		if clean, ext, err = picture.Clean(data); err != nil {
 			return nil

@@ -103,6 +103,7 @@ func TestSendPath(t *testing.T) {
 		{"lies.txt", encodeJPEG(t), "lies.jpg", "image", false},
 		{"moves.gif", encodeGIF(t, 5), "moves.gif", "image", false},
 		{"stands.gif", encodeGIF(t, 1), "stands.jpg", "image", false},
+		{"moves.webp", append(readFile(t, "picture/testdata/moving.webp"), taken...), "moves.webp", "image", false},
 		{"damaged.jpg", encodeJPEG(t)[:300], "damaged.jpg", "file", true},
 		{"hostile.png", append(encodePNG(t)[:16], 0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 8, 6, 0, 0, 0), "hostile.png", "file", true},
 		{"clip.mp4", []byte("\x00\x00\x00\x18ftypmp42" + taken), "clip.mp4", "file", true},
@@ -144,6 +145,11 @@ func TestSendPath(t *testing.T) {
 				t.Errorf("%s does not move as it did: %v", f.name, err)
 			}
 		}
+		if f.sentName == "moves.webp" {
+			if frames, err := picture.Animation(sent, 64); err != nil || len(frames) != 6 || bytes.Contains(sent, []byte("GPS")) {
+				t.Errorf("%s has %d frames: %v", f.name, len(frames), err)
+			}
+		}
 	}
 	if _, err := p.SendPath(t.Context(), notes.ID, dir, "", 0); err == nil {
 		t.Error("a folder was sent")
@@ -151,7 +157,7 @@ func TestSendPath(t *testing.T) {
 	if _, err := p.SendPath(t.Context(), notes.ID, filepath.Join(dir, "nothing"), "", 0); err == nil {
 		t.Error("nothing was sent")
 	}
-	if list, err := p.Files(t.Context(), notes.ID, 0, 100); err != nil || len(list) != 13 || list[0].State != chat.StateKept {
+	if list, err := p.Files(t.Context(), notes.ID, 0, 100); err != nil || len(list) != 14 || list[0].State != chat.StateKept {
 		t.Errorf("%d files, %v", len(list), err)
 	}
 }

@@ -58,7 +58,7 @@ func imports(t *testing.T) map[string][]string {
 // floors are the floors of core, the ground floor first: a package imports only packages of
 // floors below its own.
 var floors = [][]string{
-	{"core/wire", "core/internal/accept", "core/internal/reference", "core/crypt/sntrup761", "core/picture", "core/mp4"},
+	{"core/wire", "core/internal/accept", "core/internal/fault", "core/internal/reference", "core/crypt/sntrup761", "core/picture", "core/mp4"},
 	{"core/voice", "core/video"},
 	{"core/crypt"},
 	{"core/transport/tls13", "core/ratchet"},

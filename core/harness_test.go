@@ -15,6 +15,8 @@ import (
 
 	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/core/chat"
+	"github.com/sotto-chat/sotto/core/internal/accept"
+	"github.com/sotto-chat/sotto/core/internal/fault"
 	"github.com/sotto-chat/sotto/core/relay"
 	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/store/vault"
@@ -24,6 +26,7 @@ import (
 var realDeriveKey = deriveKey
 
 func TestMain(m *testing.M) {
+	fault.Report(func(e *fault.Error) { panic(e) })
 	deriveKey = func(passphrase, salt []byte) []byte {
 		mac := hmac.New(sha256.New, salt)
 		mac.Write(passphrase)
@@ -75,8 +78,12 @@ func newTestRelay(t *testing.T) *testRelay {
 	return r
 }
 
+// mustListen listens on loopback at a port, or with "0" at one that is still free when it is to be listened at again.
 func mustListen(t *testing.T, port string) net.Listener {
 	t.Helper()
+	if port == "0" {
+		return accept.Listen(t)
+	}
 	l, err := net.Listen("tcp", net.JoinHostPort(loopback, port))
 	if err != nil {
 		t.Fatal(err)

@@ -275,3 +275,4 @@ func (c *Core) forgetLeaver(id string) error {
 type leaverHandler struct{ agent.Handler }
 
 func (leaverHandler) RelayState(wire.Server, bool, error) {}
+func (leaverHandler) StoreState(error)                    {}

@@ -150,11 +150,16 @@ func TestVersions(t *testing.T) {
 	newer.Versions.Agent.Min, newer.Versions.Agent.Max = 6, 7
 	c := openTest(t, t.TempDir(), newer)
 	carol := c.create("Carol")
-	if _, err := carol.Plan(t.Context(), i.Link); !errors.Is(err, ErrNewerLink) {
+	if _, err := carol.Plan(t.Context(), i.Link); !errors.Is(err, ErrOlderLink) {
 		t.Errorf("planning with a program that is too old: %v", err)
 	}
 	if _, err := p.pb.Plan(t.Context(), mustInvite(t, carol).Full); !errors.Is(err, ErrNewerLink) {
 		t.Errorf("planning with a program that is too new: %v", err)
+	}
+	if a, err := p.pb.MakeAddress(t.Context()); err != nil {
+		t.Error(err)
+	} else if _, err := carol.Connect(t.Context(), a.Link); !errors.Is(err, ErrOlderLink) {
+		t.Errorf("opening the address of a program that is too old: %v", err)
 	}
 	old.Network.Versions.Max = 18
 	d := openTest(t, t.TempDir(), old)

@@ -28,8 +28,13 @@ const (
 	LinkRelay      = agent.LinkRelay
 )
 
-// DialError tells why a relay can't be reached.
-type DialError = transport.DialError
+// Errors about a relay: a RelayError tells which one it is, a DialError why it can't be reached, and a HeldError that it is not
+// reached because it would see the network address of this computer; see Network.
+type (
+	RelayError = agent.RelayError
+	DialError  = transport.DialError
+	HeldError  = agent.HeldError
+)
 
 // The kinds of a DialError.
 const (

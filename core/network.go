@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/sotto-chat/sotto/core/agent"
+	"github.com/sotto-chat/sotto/core/transport"
 	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/store"
 )
@@ -33,9 +34,9 @@ const (
 	FallbackAllow     = agent.FallbackAllow
 )
 
-// defaultNetwork hides the network address from the relays of others wherever the relay between can
-// reach them, and loses no message where it can't.
-var defaultNetwork = Network{Routing: RouteUnknown, Fallback: FallbackAllow}
+// defaultNetwork hides the network address from the relays of others, as the network's terminal client does (presets.md §7). A relay
+// of a contact's choice can't undo that by turning ours away: what goes there waits then, and the contact shows it.
+var defaultNetwork = Network{Routing: RouteUnknown, Fallback: FallbackProtected}
 
 const settingNetwork = "network"
 
@@ -52,7 +53,7 @@ func (p *Profile) Network() Network {
 	return p.route
 }
 
-// SetNetwork sets the choice of private routing; it is in force at once. The error is ErrNetwork for
+// SetNetwork sets the choice of private routing; it is in force at once, also for what waits. The error is ErrNetwork for
 // a choice that does not exist.
 func (p *Profile) SetNetwork(ctx context.Context, n Network) error {
 	if !slices.Contains([]Routing{RouteNever, RouteUnprotected, RouteUnknown, RouteAlways}, n.Routing) ||
@@ -67,8 +68,9 @@ func (p *Profile) SetNetwork(ctx context.Context, n Network) error {
 		return err
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.route = n
+	p.mu.Unlock()
+	p.Reconnect()
 	return nil
 }
 
@@ -113,14 +115,31 @@ func (p *Profile) known(server wire.Server) bool {
 	return slices.ContainsFunc(relays, func(r agent.Relay) bool { return r.Server.SameAs(server) })
 }
 
-// chooseProxy returns a relay of the profile through which another one can be reached. The relay on
-// this computer is none: it has the same network address.
-func (p *Profile) chooseProxy(destination wire.Server) (agent.Relay, error) {
+// protected tells whether Tor hides the network address of this computer from a relay that is not reached through another one.
+func (p *Profile) protected(server wire.Server) bool {
+	reach := p.reach(server)
+	return reach == ReachExit || reach == ReachOnion
+}
+
+// near tells whether a relay is on this computer or in its network, as its address shows: relays in between can't reach it, and
+// who runs it is no stranger. Names are not looked up, which would tell who answers for them that somebody here wants to connect;
+// the file of hosts of this computer is.
+func (p *Profile) near(server wire.Server) bool {
+	path, err := transport.Direct(context.Background(), server, "")
+	return err == nil && transport.IsNear(path.Host)
+}
+
+// chooseProxy returns a relay of the profile through which another one can be reached, after those that were tried. The relay on
+// this computer is none: it has the same network address. One that is not near is none for a relay nearby, and need not know of it.
+func (p *Profile) chooseProxy(destination wire.Server, tried []wire.Server) (agent.Relay, error) {
 	relays, err := p.ownRelays()
 	if err != nil {
 		return agent.Relay{}, err
 	}
-	relays = slices.DeleteFunc(slices.Clone(relays), func(r agent.Relay) bool { return r.Server.SameAs(destination) })
+	near := p.near(destination)
+	relays = slices.DeleteFunc(slices.Clone(relays), func(r agent.Relay) bool {
+		return r.Server.SameAs(destination) || near && !p.near(r.Server) || slices.ContainsFunc(tried, r.Server.SameAs)
+	})
 	if len(relays) == 0 {
 		return agent.Relay{}, errNoProxy
 	}

@@ -127,13 +127,15 @@ func (c *Core) startProfile(ctx context.Context, id string, db *store.DB) (_ *Pr
 	p.chat = chat.New(chat.Config{
 		Files: chat.FilesConfig{Dir: filepath.Join(c.profileDir(id), filesDir), Network: p.xftp, Relays: p.fileRelays, Known: p.knowsFileRelay, Hidden: p.hiddenFrom, Automatic: p.AutomaticFiles},
 		Agent: agent.Config{DB: db, Choose: p.choose, Network: p.smp, Presets: presetServers(),
-			Route: p.agentRoute, Isolate: func() bool { return c.Tor().Isolate }, Known: p.known, ChooseProxy: p.chooseProxy, PQ: !c.opt.NoPQ, Versions: c.opt.Versions,
+			Route: p.Network, Known: p.known, Protected: p.protected, Near: p.near, ChooseProxy: p.chooseProxy,
+			Isolate: func() bool { return c.Tor().Isolate }, PQ: !c.opt.NoPQ, Versions: c.opt.Versions,
 			Rand: c.opt.Rand, Now: c.opt.Now, RetrySend: c.opt.Retry},
 		Publish: func(e chat.Event) {
 			p.publish(e)
 			p.count(e)
 		},
 		RelayState: p.relayState,
+		StoreState: p.storeState,
 	})
 	if err := p.chat.Start(ctx); err != nil {
 		p.chat.Close()

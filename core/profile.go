@@ -39,6 +39,7 @@ var (
 	ErrNotLink      = chat.ErrNotLink
 	ErrDamagedLink  = chat.ErrDamagedLink
 	ErrNewerLink    = chat.ErrNewerLink
+	ErrOlderLink    = chat.ErrOlderLink
 	ErrOwnLink      = chat.ErrOwnLink
 	ErrLinkUsed     = chat.ErrLinkUsed
 	ErrLinkDeleted  = chat.ErrLinkDeleted
@@ -87,6 +88,7 @@ type Profile struct {
 	isolation []byte        // random: by which circuits are kept apart
 	rerouted  chan struct{} // closed when connections are to go another way; nil if nobody waits for that
 	unread    map[int64]int // by contact
+	unstored  error         // see StoreError
 }
 
 // Invitation is a one-time link, and who will open it.
@@ -135,7 +137,7 @@ func (p *Profile) invite(ctx context.Context, incognito bool) (Invitation, error
 }
 
 // Look tells what opening the link in a text would do, as far as that can be told without asking a
-// relay. The error is ErrNotLink, ErrDamagedLink, ErrNewerLink or a *LinkKindError.
+// relay. The error is ErrNotLink, ErrDamagedLink, ErrNewerLink, ErrOlderLink or a *LinkKindError.
 func (p *Profile) Look(ctx context.Context, text string) (Plan, error) { return p.chat.Look(ctx, text) }
 
 // Plan tells what opening the link in a text would do. Nothing of it is told to who made the link.
@@ -179,7 +181,7 @@ func (p *Profile) DeleteAddress(ctx context.Context) error { return p.chat.Delet
 func (p *Profile) Requests(ctx context.Context) ([]Request, error) { return p.chat.Requests(ctx) }
 
 // Accept makes a contact of a request, and goes on in the background. The error is ErrNoRequest, or
-// ErrNewerLink if the other program is too new or too old.
+// ErrNewerLink or ErrOlderLink if the other program is too new or too old.
 func (p *Profile) Accept(ctx context.Context, request int64, incognito bool) (Contact, error) {
 	return p.chat.Accept(ctx, request, incognito)
 }
@@ -352,6 +354,26 @@ func (p *Profile) loadRelays(tx *store.Tx) error {
 // Rotate moves the queue on which messages of a contact wait to another relay; see [chat.Chat.Rotate].
 func (p *Profile) Rotate(ctx context.Context, contact int64) error {
 	return p.chat.Rotate(ctx, contact)
+}
+
+// ReceiveAddressHere has the requests at the address come to this program again; see [chat.Chat.ReceiveAddressHere].
+func (p *Profile) ReceiveAddressHere(ctx context.Context) error {
+	return p.chat.ReceiveAddressHere(ctx)
+}
+
+// StoreError tells why what arrives can't be stored at present, nil if it can; see StoreChanged.
+func (p *Profile) StoreError() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.unstored
+}
+
+// storeState is told by the agent whether what arrives can be stored.
+func (p *Profile) storeState(reason error) {
+	p.mu.Lock()
+	p.unstored = reason
+	p.mu.Unlock()
+	p.publish(StoreChanged{reason})
 }
 
 // ReceiveHere has the messages of a contact come to this program again; see [chat.Chat.ReceiveHere].

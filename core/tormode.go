@@ -194,11 +194,3 @@ func (p *Profile) waitTurn(ctx context.Context) error {
 		return ctx.Err()
 	}
 }
-
-// agentRoute is the choice of private routing as the agent needs it.
-func (p *Profile) agentRoute() Network {
-	route := p.Network()
-	mode, _ := p.TorMode()
-	route.Protected = mode == TorOnly
-	return route
-}

@@ -64,8 +64,24 @@ func (v *addressView) fill() {
 		if v.once != nil {
 			more = append(more, widget.NewButton(lang.L("Use a one-time code"), widget.ButtonText, v.once))
 		}
-		v.put(v.w.codeView(a.Link, hint, func() {}, nil, more...))
+		shown := v.w.codeView(a.Link, hint, func() {}, nil, more...)
+		if a.Elsewhere {
+			note := widget.NewNote(widget.ToneWarning, lang.L("Another Sotto that has a copy of this profile receives the requests at this address. Use only one of them."))
+			note.SetAction(lang.L("Receive here"), v.receiveHere)
+			shown = widget.NewColumn(16, note, shown)
+		}
+		v.put(shown)
 	}
+}
+
+// receiveHere has the requests come here, and not to another program.
+func (v *addressView) receiveHere() {
+	w, p := v.w, v.profile
+	ordered(w, only(func(ctx context.Context) error { return p.ReceiveAddressHere(ctx) }), func(_ nothing, err error) {
+		if err != nil && w.profile == p && w.main != nil {
+			w.tell(lang.L("Not received here"), sentence(err))
+		}
+	})
 }
 
 func (v *addressView) put(o fyne.CanvasObject) {

@@ -16,7 +16,7 @@ import (
 	"github.com/sotto-chat/sotto/ui/widget"
 )
 
-// draftPause is how long somebody who types has to pause before the draft is kept.
+// draftPause is how long after something was typed the draft is kept, with what was typed meanwhile.
 const draftPause = time.Second
 
 // conversation is the page with the messages of a contact.
@@ -169,10 +169,15 @@ func (c *conversation) update(contact *core.Contact) {
 	switch contact.State {
 	case chat.ContactConnecting:
 		text := lang.L("You can write as soon as the other side was online.")
-		empty = widget.NewEmptyState("pending", lang.L("Connecting"), text, lang.L("Cancel connecting…"), func() { c.w.askDelete(c.id) })
+		if contact.Held != "" {
+			text = heldSentence(contact.Held)
+		}
+		empty = widget.NewEmptyStateWith("pending", lang.L("Connecting"), text,
+			widget.NewButton(lang.L("Cancel connecting…"), widget.ButtonSecondary, func() { c.w.askDelete(c.id) }))
 		c.note.Set(widget.ToneInfo, text)
 	case chat.ContactFailed:
-		empty = widget.NewEmptyState("failed", lang.L("Not connected"), contactFailure(contact.Failure), lang.L("Delete…"), func() { c.w.askDelete(c.id) })
+		empty = widget.NewEmptyStateWith("failed", lang.L("Not connected"), contactFailure(contact.Failure),
+			widget.NewButton(lang.L("Delete…"), widget.ButtonSecondary, func() { c.w.askDelete(c.id) }))
 		c.note.Set(widget.ToneDanger, contactFailure(contact.Failure))
 		c.note.SetAction(lang.L("Delete…"), func() { c.w.askDelete(c.id) })
 	case chat.ContactLeft:

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/dialog"
 	"fyne.io/fyne/v2/lang"
 
 	"github.com/sotto-chat/sotto/core"
@@ -36,18 +35,16 @@ const chipSide = 160
 
 // chooseFiles asks for a file to be sent.
 func (c *conversation) chooseFiles() {
-	dialog.NewFileOpen(func(file fyne.URIReadCloser, err error) {
+	c.w.openFile(nil, func(file fyne.URIReadCloser, err error) {
+		if err == nil {
+			err = file.Close()
+		}
 		if err != nil {
 			c.warn(sentence(errNoFile))
-		} else if file != nil {
-			path := file.URI().Path()
-			if err := file.Close(); err != nil {
-				c.warn(sentence(errNoFile))
-				return
-			}
-			c.attach(path)
+			return
 		}
-	}, c.w.win).Show()
+		c.attach(file.URI().Path())
+	})
 }
 
 // attach adds files to what will be sent.
@@ -152,8 +149,8 @@ func (c *conversation) pastePicture() bool {
 	if c.w.opt.Clipboard == nil || c.writing.edit || c.w.app.Clipboard().Content() != "" {
 		return false
 	}
-	apart(c.w, func(context.Context) (a attached, err error) {
-		img := c.w.opt.Clipboard()
+	apart(c.w, func(ctx context.Context) (a attached, err error) {
+		img := c.w.opt.Clipboard(ctx)
 		if img == nil {
 			return a, errNoClipboard
 		}

@@ -144,7 +144,7 @@ func TestFileGone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.saveTo(text.ID, to)
+			c.saveTo(text, to, c.failed)
 			t.Cleanup(func() {
 				if _, err := os.Stat(path); err == nil {
 					t.Error("something is left where it was to be saved")
@@ -210,7 +210,7 @@ func TestNoRoomToSave(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.saveTo(item.ID, place(to))
+		c.saveTo(item, place(to), c.failed)
 		b.warns(c, want)
 		if _, err := os.Stat(path); err == nil {
 			t.Error("something is left where it was to be saved")

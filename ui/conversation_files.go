@@ -3,12 +3,13 @@ package ui
 import (
 	"context"
 	"errors"
+	"image"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/dialog"
 	"fyne.io/fyne/v2/lang"
 
 	"github.com/sotto-chat/sotto/core"
@@ -161,7 +162,7 @@ func (c *conversation) fileItems(item *core.Item) (items []widget.MenuItem) {
 		add("close", lang.L("Cancel transfer"), func() { c.cancelFile(id) })
 	}
 	if f.State == core.FileDone || item.Own {
-		if item.Content == "image" {
+		if isViewed(item) {
 			add("eye", lang.L("View"), func() { c.view(id) })
 		}
 		add("file", lang.L("Open with another program…"), func() { c.open(id) })
@@ -260,37 +261,41 @@ func (c *conversation) askRelays(id int64, hosts []string) {
 
 // saveAs asks where a copy of a file is to be put, and puts it there.
 func (c *conversation) saveAs(id int64) {
-	i := c.index(id)
-	if i < 0 || c.items[i].File == nil {
-		return
+	if i := c.index(id); i >= 0 && c.items[i].File != nil {
+		c.saveFile(c.items[i], c.failed)
 	}
-	save := dialog.NewFileSave(func(to fyne.URIWriteCloser, err error) {
+}
+
+// saveFile is saveAs for a message that need not be in the list. failed tells what went wrong, and offers to do it again.
+func (c *conversation) saveFile(item core.Item, failed func(err error, again func())) {
+	c.w.saveFile(item.File.Name, func(to fyne.URIWriteCloser, err error) {
 		if err != nil {
-			c.failed(errors.Join(errNoPlace, err), func() { c.saveAs(id) })
-		} else if to != nil {
-			c.saveTo(id, to)
+			failed(errors.Join(errNoPlace, err), func() { c.saveFile(item, failed) })
+			return
 		}
-	}, c.w.win)
-	save.SetFileName(c.items[i].File.Name)
-	save.Show()
+		c.saveTo(item, to, failed)
+	})
 }
 
 // saveTo writes a copy of a file.
-func (c *conversation) saveTo(id int64, to fyne.URIWriteCloser) {
-	apart(c.w, only(func(ctx context.Context) error { return copyFile(ctx, c.profile, id, to) }), func(_ nothing, err error) {
+func (c *conversation) saveTo(item core.Item, to fyne.URIWriteCloser, failed func(err error, again func())) {
+	apart(c.w, only(func(ctx context.Context) error { return copyFile(ctx, c.profile, item.ID, to) }), func(_ nothing, err error) {
 		if err != nil && !c.left {
-			c.failed(err, func() { c.saveAs(id) })
+			failed(err, func() { c.saveFile(item, failed) })
 		}
 	})
 }
 
 // open opens a copy of a file with another program, after asking if it came from somebody else.
 func (c *conversation) open(id int64) {
-	i := c.index(id)
-	if i < 0 || c.items[i].File == nil {
-		return
+	if i := c.index(id); i >= 0 && c.items[i].File != nil {
+		c.openFile(c.items[i], c.failed)
 	}
-	w, f, own := c.w, c.items[i].File, c.items[i].Own
+}
+
+// openFile is open for a message that need not be in the list. failed tells what went wrong, and offers to do it again.
+func (c *conversation) openFile(item core.Item, failed func(err error, again func())) {
+	w, id, f, own := c.w, item.ID, item.File, item.Own
 	if isProgram(f.Name) && !own {
 		w.tell(lang.L("Not opened"), lang.L("{{.Name}} may be a program, which could do anything with this computer. If you are sure about it, save it and start it yourself.",
 			map[string]any{"Name": f.Name}))
@@ -302,7 +307,7 @@ func (c *conversation) open(id int64) {
 		apart(w, func(ctx context.Context) (string, error) { return w.copies.put(ctx, profile, id, f.Name) }, func(path string, err error) {
 			if err != nil {
 				if !c.left {
-					c.failed(err, open)
+					failed(err, open)
 				}
 				return
 			}
@@ -317,35 +322,88 @@ func (c *conversation) open(id int64) {
 		map[string]any{"Name": f.Name}), lang.L("Open"), open)
 }
 
-// view shows a picture in front of everything, with those before and after it.
-func (c *conversation) view(id int64) {
-	s := &pictureSource{c: c}
-	at := 0
-	for i := range c.items {
-		if item := &c.items[i]; item.Content == "image" && isHere(item) && item.Deleted.IsZero() {
-			if item.ID == id {
-				at = len(s.items)
-			}
-			s.items = append(s.items, *item)
-		}
-	}
-	s.show(at)
+// isViewed tells whether a message is a picture or a video that the viewer shows.
+func isViewed(item *core.Item) bool {
+	return (item.Content == "image" || item.Content == "video") && isHere(item) && item.Deleted.IsZero()
 }
 
-// pictureSource gives the viewer the pictures of a conversation.
+// view shows a picture or a video in front of everything, with those before and after it.
+func (c *conversation) view(id int64) {
+	s := &pictureSource{c: c}
+	for i := range c.items {
+		if isViewed(&c.items[i]) {
+			s.items = append(s.items, c.items[i])
+		}
+	}
+	s.show(s.index(id))
+}
+
+// maxViewed is how many files the viewer looks at for pictures and videos to show.
+const maxViewed = 1000
+
+// pictureSource gives the viewer the pictures and videos of a conversation.
 type pictureSource struct {
 	c     *conversation
 	items []core.Item
+	// newest says that the newest one comes first.
+	newest bool
 }
 
+// index returns the number of a message, or -1.
+func (s *pictureSource) index(id int64) int {
+	return slices.IndexFunc(s.items, func(item core.Item) bool { return item.ID == id })
+}
+
+// show opens the viewer with what is known, and goes on with all that there is in the conversation.
 func (s *pictureSource) show(at int) {
-	if len(s.items) == 0 {
+	if at < 0 || at >= len(s.items) {
 		return
 	}
 	v := widget.NewViewer(s, at)
-	v.OnSave = func(i int) { s.c.saveAs(s.items[i].ID) }
+	tell := func(err error, _ func()) { v.Tell(sentence(err)) }
+	v.OnSave = func(i int) { s.c.saveFile(s.items[i], tell) }
+	v.OnPlay = func(i int) { s.c.openFile(s.items[i], tell) }
 	v.After = s.c.w.after
 	v.ShowOn(s.c.w.win.Canvas())
+	closed := false
+	v.OnClosed = func() { closed = true }
+	profile, contact := s.c.profile, s.c.id
+	apart(s.c.w, func(ctx context.Context) ([]core.Item, error) { return viewed(ctx, profile, contact) }, func(items []core.Item, err error) {
+		if closed || err != nil { // then what is known is all
+			return
+		}
+		if !s.newest {
+			slices.Reverse(items)
+		}
+		id, known := s.items[v.At()].ID, s.items
+		s.items = items
+		if at := s.index(id); at >= 0 {
+			v.Changed(at)
+		} else {
+			s.items = known // it has just come, or is gone already
+		}
+	})
+}
+
+// viewed returns the pictures and videos of a conversation, the newest first.
+func viewed(ctx context.Context, p *core.Profile, contact int64) (items []core.Item, err error) {
+	before := int64(0)
+	for range maxViewed / galleryPage {
+		page, err := p.Files(ctx, contact, before, galleryPage)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page {
+			if isViewed(&page[i]) {
+				items = append(items, page[i])
+			}
+		}
+		if len(page) < galleryPage {
+			break
+		}
+		before = page[len(page)-1].ID
+	}
+	return items, nil
 }
 
 // Len implements widget.ViewerSource.
@@ -356,6 +414,12 @@ func (s *pictureSource) Title(i int) (title, detail string) {
 	item, now := &s.items[i], s.c.w.opt.Now()
 	at := item.Time.In(now.Location())
 	return s.c.author(item.Own), dayName(at, now) + ", " + clock(at)
+}
+
+// Video implements widget.ViewerSource.
+func (s *pictureSource) Video(i int) (length string, ok bool) {
+	item := &s.items[i]
+	return minutes(item.Duration), item.Content == "video"
 }
 
 // pictureFailure tells why a picture can't be shown.
@@ -389,7 +453,19 @@ const viewSide = 4096
 
 // Load implements widget.ViewerSource.
 func (s *pictureSource) Load(i int, done func(frames []widget.Frame, failure string)) {
-	id, profile := s.items[i].ID, s.c.profile
+	item := &s.items[i]
+	if item.Content == "video" {
+		file := item.Image
+		apart(s.c.w, func(context.Context) (image.Image, error) { return picture.Thumbnail(file, viewSide) }, func(img image.Image, err error) {
+			if err != nil {
+				done(nil, "") // it has none, which does not matter
+				return
+			}
+			done([]widget.Frame{{Image: img}}, "")
+		})
+		return
+	}
+	id, profile := item.ID, s.c.profile
 	apart(s.c.w, func(ctx context.Context) ([]widget.Frame, error) { return readFrames(ctx, profile, id, viewSide) }, func(frames []widget.Frame, err error) {
 		done(frames, pictureFailure(err))
 	})

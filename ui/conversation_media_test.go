@@ -11,8 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/core/chat"
+	"github.com/sotto-chat/sotto/core/chat/event"
 	"github.com/sotto-chat/sotto/core/picture"
 	"github.com/sotto-chat/sotto/core/video"
 	"github.com/sotto-chat/sotto/ui/theme"
@@ -161,6 +165,15 @@ func TestAnimatedPicture(t *testing.T) {
 	}
 }
 
+// TestAnimatedWebP sends an animation of the other kind.
+func TestAnimatedWebP(t *testing.T) {
+	b, c := notes(t)
+	c.attach("../core/picture/testdata/moving.webp")
+	b.wait("it is attached", func() bool { return len(c.attached) == 1 && c.attached[0].view.Picture != nil })
+	c.say("")
+	b.wait("it moves", func() bool { return len(c.items) == 1 && len(c.At(0).Attachment.Frames) == 6 })
+}
+
 func TestVideoIsSent(t *testing.T) {
 	b, c := notes(t)
 	t.Setenv("PATH", "") // no program that makes pictures of videos
@@ -177,6 +190,146 @@ func TestVideoIsSent(t *testing.T) {
 	if c.menuItems(&c.items[0]) == nil {
 		t.Error("something is asked")
 	}
+}
+
+// shownIn returns the viewer that is open.
+func (b *bench) shownIn() *widget.Viewer {
+	b.Helper()
+	v, ok := b.win.Canvas().Overlays().Top().(*widget.Viewer)
+	if !ok {
+		b.Fatalf("a %T is open", b.win.Canvas().Overlays().Top())
+	}
+	return v
+}
+
+// typeKey types a key into what has the keyboard.
+func (b *bench) typeKey(name fyne.KeyName) {
+	b.Helper()
+	b.win.Canvas().Focused().TypedKey(&fyne.KeyEvent{Name: name})
+}
+
+// TestViewPicturesAndVideos steps through the pictures and the videos of a conversation, and has a video played.
+func TestViewPicturesAndVideos(t *testing.T) {
+	dir, runtime := t.TempDir(), t.TempDir()
+	t.Setenv("XDG_RUNTIME_DIR", runtime)
+	b, c := notesIn(t, dir)
+	preview, err := picture.Preview(evening())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep := func(name string, kind event.ContentType) core.Item {
+		return b.keepFile(c, core.NewFile{Name: name, Type: kind, Preview: preview, Duration: 67 * time.Second}, jpegOf(t, evening()))
+	}
+	keep("one.jpg", "image")
+	keep("list.txt", "file")
+	film := keep("boat.mp4", "video")
+	last := keep("two.jpg", "image")
+	copied := func(name string) func() bool {
+		return func() bool {
+			copies, err := filepath.Glob(filepath.Join(runtime, "*", name))
+			return err == nil && len(copies) == 1
+		}
+	}
+	if !c.can(2, "View") || c.can(1, "View") {
+		t.Error("not what is shown can be viewed")
+	}
+	b.do(c, 2, "View")
+	if v := b.shownIn(); v.At() != 1 {
+		t.Errorf("number %d is shown", v.At())
+	}
+	b.typeKey(fyne.KeyRight)
+	b.typeKey(fyne.KeyLeft)
+	b.typeKey(fyne.KeySpace)
+	b.wait("the copy for the other program", copied("boat.mp4"))
+	lose(t, b.filesOf(dir))
+	b.typeKey(fyne.KeyReturn)
+	b.wait("why it can't be played", func() bool { return b.says("The copy on this computer is damaged or gone.") })
+	b.typeKey(fyne.KeyEscape)
+
+	// What was not read yet comes while the viewer is open.
+	c.items = c.items[3:]
+	c.list.Reset()
+	c.view(last.ID)
+	v := b.shownIn()
+	b.wait("those before it", func() bool { return v.At() == 2 })
+	b.typeKey(fyne.KeyHome)
+	if v.At() != 0 {
+		t.Errorf("number %d is the first one", v.At())
+	}
+	b.typeKey(fyne.KeyEscape)
+
+	// In the gallery the newest one comes first, and files that are no pictures have a menu.
+	list := b.keepFile(c, core.NewFile{Name: "more.txt", Type: "file"}, []byte("bread"))
+	b.showGallery(c.id)
+	tiles := func() (list []*tile) {
+		for _, o := range laidOut(b.win.Content()) {
+			if t, ok := o.(*tile); ok {
+				list = append(list, t)
+			}
+		}
+		return list
+	}
+	b.wait("the tiles", func() bool { return len(tiles()) == 3 })
+	tiles()[1].TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
+	v = b.shownIn()
+	if title, _ := (&pictureSource{c: c, items: []core.Item{film}}).Video(0); v.At() != 1 || title != "1:07" {
+		t.Errorf("number %d is shown", v.At())
+	}
+	b.settle()
+	b.typeKey(fyne.KeyEnd)
+	if v.At() != 2 {
+		t.Errorf("number %d is the last one", v.At())
+	}
+	b.typeKey(fyne.KeyEscape)
+	b.tapRow(list.File.Name)
+	b.typeKey(fyne.KeyDown)
+	b.typeKey(fyne.KeyReturn)
+	b.wait("the copy of what is in the gallery", copied("more.txt"))
+}
+
+// TestPicturesOfViewer compares a video in the viewer of the window with the pictures in testdata, also where one reads from the right.
+func TestPicturesOfViewer(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode theme.Mode) {
+		for _, tag := range []string{"en", "ar"} {
+			if tag == "ar" {
+				speak(t, tag)
+			}
+			b := newBench(t, mode, "Alice")
+			b.fill()
+			c := b.open(1)
+			b.talkOf(c, mediaTalk(t)...)
+			c.items[8].Image = jpegOf(t, evening())
+			c.items[0].File.State = core.FileDone
+			b.wait("the previews behind it", func() bool {
+				for i := range c.items[:9] {
+					if c.media.preview(&c.items[i]) == nil {
+						return false
+					}
+				}
+				return true
+			})
+			c.view(c.items[8].ID)
+			b.wait("the picture", func() bool {
+				for _, o := range laidOut(b.shownIn()) {
+					if img, ok := o.(*canvas.Image); ok && img.Visible() && img.Image != nil {
+						return true
+					}
+				}
+				return false
+			})
+			b.compare(fmt.Sprintf("viewer-%s-%v", tag, mode))
+			b.typeKey(fyne.KeySpace) // asks, as it came from somebody else
+			if _, ok := b.top().(*widget.Viewer); ok {
+				t.Error("it is opened without asking")
+			}
+			b.typeKey(fyne.KeyEscape)
+			b.shownIn()
+			b.typeKey(fyne.KeyEscape)
+			if b.win.Canvas().Overlays().Top() != nil {
+				t.Error("the viewer is still open")
+			}
+		}
+	})
 }
 
 // mediaTalk has pictures that were sent together, videos and voice messages.

@@ -58,9 +58,10 @@ func (c *conversation) menuItems(item *core.Item) (items []widget.MenuItem) {
 	}
 	add(!notice && here && c.mayWrite(), "reply", lang.L("Reply"), "", func() { c.reply(id) })
 	add(c.mayEdit(item), "edit", lang.L("Edit"), c.editHint(item), func() { c.edit(id) })
+	add(c.w.copyable(item), "image", lang.L("Copy picture"), "", func() { c.copyImage(item) })
 	selected := c.list.SelectedText()
-	add(selected != "", "copy", lang.L("Copy selection"), "", func() { c.w.app.Clipboard().SetContent(selected) })
-	add(!notice && here && item.Text != "" && selected == "", "copy", lang.L("Copy text"), "", func() { c.w.app.Clipboard().SetContent(item.Text) })
+	add(selected != "", "copy", lang.L("Copy selection"), "", func() { c.w.copyText(selected) })
+	add(!notice && here && item.Text != "" && selected == "", "copy", lang.L("Copy text"), "", func() { c.w.copyText(item.Text) })
 	add(!notice && here && !item.Live, "forward", lang.L("Forward…"), "", func() { c.forward([]int64{id}) })
 	add(!notice, "info", lang.L("Info"), "", func() { c.showInfo(id) })
 	add(!notice, "select", lang.L("Select"), "", func() { c.choose(id) })
@@ -176,5 +177,5 @@ func (c *conversation) copyAll(ids []int64) {
 		}
 		texts = append(texts, text)
 	}
-	c.w.app.Clipboard().SetContent(strings.Join(texts, "\n"))
+	c.w.copyText(strings.Join(texts, "\n"))
 }

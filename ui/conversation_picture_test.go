@@ -211,11 +211,16 @@ func TestPicturesOfGallery(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		film := []byte("not played here")
+		if _, err := b.profile.SendFile(t.Context(), c.id, core.NewFile{Name: "boat.mp4", Content: bytes.NewReader(film), Size: int64(len(film)), Type: "video", Preview: preview,
+			Duration: 67 * time.Second}); err != nil {
+			t.Fatal(err)
+		}
 		text := []byte("The list of what is to be bought")
 		if _, err := b.profile.SendFile(t.Context(), c.id, core.NewFile{Name: "shopping.txt", Content: bytes.NewReader(text), Size: int64(len(text)), Type: "file"}); err != nil {
 			t.Fatal(err)
 		}
-		b.wait("the messages", func() bool { return len(c.items) == 4 })
+		b.wait("the messages", func() bool { return len(c.items) == 5 })
 		b.wait("the pictures", func() bool {
 			for i := range 3 {
 				if c.media.picture(&c.items[i]) == nil || c.media.pictures[pictureKey{c.items[i].ID, pictureFile}] == nil {
@@ -233,7 +238,7 @@ func TestPicturesOfGallery(t *testing.T) {
 			}
 			return n
 		}
-		b.wait("the tiles", func() bool { return tiles() == 3 })
+		b.wait("the tiles", func() bool { return tiles() == 4 })
 		b.tame()
 		b.contacts[0].AvatarSeed = 77
 		b.contacts[0].Last = nil
@@ -245,7 +250,7 @@ func TestPicturesOfGallery(t *testing.T) {
 		if err := b.profile.Delete(t.Context(), []int64{b.fileNamed("evening 2.jpg")}, false); err != nil {
 			t.Fatal(err)
 		}
-		b.wait("one is gone", func() bool { return tiles() == 2 })
+		b.wait("one is gone", func() bool { return tiles() == 3 })
 		page.leave()
 	})
 }

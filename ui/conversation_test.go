@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"context"
 	"image"
 	"image/color"
 	"image/png"
@@ -314,7 +315,7 @@ func TestFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.saveTo(b.items[0].ID, to)
+	b.saveTo(b.items[0], to, b.failed)
 	bob.wait("the copy", func() bool {
 		got, err := os.ReadFile(filepath.Join(dir, "saved.txt"))
 		return err == nil && bytes.Equal(got, report)
@@ -356,7 +357,7 @@ func TestFiles(t *testing.T) {
 
 func TestPastedPicture(t *testing.T) {
 	alice, bob, a, b := talk(t)
-	alice.opt.Clipboard = func() image.Image { return noise(200, 100) }
+	alice.opt.Clipboard = func(context.Context) image.Image { return noise(200, 100) }
 	alice.app.Clipboard().SetContent("")
 	if !a.composer.OnPaste() {
 		t.Fatal("it is not pasted")

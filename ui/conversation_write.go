@@ -39,7 +39,7 @@ func (c *conversation) equip() {
 	p.OnRemove = c.detach
 	p.OnEmoji = func() {
 		size := c.composer.Size()
-		at := c.w.app.Driver().AbsolutePositionForObject(c.composer).AddXY(size.Width, -pickerHeight)
+		at := c.w.app.Driver().AbsolutePositionForObject(c.composer).AddXY(widget.MirrorX(size.Width, 0, size.Width), -pickerHeight)
 		c.w.pickEmoji(at, func(emoji string) { c.composer.Insert(emoji) })
 	}
 	if c.w.opt.Record != nil {

@@ -2,10 +2,13 @@ package ui
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -19,47 +22,97 @@ import (
 // copies are files that other programs have opened. They lie readable in folders of their own, which only this user can look into,
 // until they are wiped. Where the system has a folder in memory for such things they never reach the disk.
 type copies struct {
+	prefix string // of the names of the folders
+
 	mu   sync.Mutex
 	dirs []string
 }
 
+// newCopies returns copies of files of the profiles in a folder, by whose name they are found again if the program ends without wiping
+// them. Nobody else uses that folder meanwhile. If it is empty they can't be found.
+func newCopies(folder string) *copies {
+	c := &copies{prefix: "sotto-"}
+	if folder != "" {
+		sum := sha256.Sum256([]byte(folder))
+		c.prefix += hex.EncodeToString(sum[:8]) + "-"
+	}
+	return c
+}
+
+// places are where the folders may be, the best one first.
+func places() (list []string) {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		list = append(list, dir)
+	}
+	return append(list, os.TempDir())
+}
+
 // put writes a copy of the file of a message and returns its path.
 func (c *copies) put(ctx context.Context, p *core.Profile, id int64, name string) (path string, err error) {
-	dir, err := os.MkdirTemp(os.Getenv("XDG_RUNTIME_DIR"), "sotto-") // with mode 0700; empty is the system's folder
+	dir, err := c.make()
 	if err != nil {
-		if dir, err = os.MkdirTemp("", "sotto-"); err != nil {
-			return "", errors.Join(errNoTemp, err)
-		}
+		return "", errors.Join(errNoTemp, err)
 	}
-	c.mu.Lock()
-	c.dirs = append(c.dirs, dir)
-	c.mu.Unlock()
 	path = filepath.Join(dir, filepath.Base(name))
 	return path, p.SaveFile(ctx, id, path)
 }
 
-// wipe overwrites and deletes all copies.
-func (c *copies) wipe() error {
+// make makes a folder.
+func (c *copies) make() (dir string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var (
-		errs []error
-		left []string
-	)
-	for _, dir := range c.dirs {
-		files, err := os.ReadDir(dir)
-		errs = append(errs, err)
-		for _, file := range files {
-			if file.Type().IsRegular() {
-				errs = append(errs, overwrite(filepath.Join(dir, file.Name())))
-			}
-		}
-		if err := os.RemoveAll(dir); err != nil {
-			errs, left = append(errs, err), append(left, dir)
+	for _, place := range places() {
+		if dir, err = os.MkdirTemp(place, c.prefix); err == nil { // with mode 0700
+			c.dirs = append(c.dirs, dir)
+			return dir, nil
 		}
 	}
-	c.dirs = left
-	return errors.Join(errs...)
+	return "", err
+}
+
+// wipeLeft wipes what an earlier run of the program has left because it was killed. What can't be wiped now is with the others.
+func (c *copies) wipeLeft() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var left []string
+	for _, place := range places() {
+		list, _ := os.ReadDir(place) // as far as it can be read
+		for _, entry := range list {
+			dir := filepath.Join(place, entry.Name())
+			if strings.HasPrefix(entry.Name(), c.prefix) && entry.IsDir() && !slices.Contains(c.dirs, dir) && isPrivate(entry) {
+				left = append(left, dir)
+			}
+		}
+	}
+	left, err := wipeAll(left)
+	c.dirs = append(c.dirs, left...)
+	return err
+}
+
+// isPrivate tells whether nobody but this user can look into a folder, as into those that are made here. Others may have made one of the same
+// name where everybody can: that this one can't be opened.
+func isPrivate(entry os.DirEntry) bool {
+	info, err := entry.Info()
+	return err == nil && (runtime.GOOS == "windows" || info.Mode().Perm() == 0o700)
+}
+
+// wipe overwrites and deletes all copies.
+func (c *copies) wipe() (err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dirs, err = wipeAll(c.dirs)
+	return err
+}
+
+// wipeAll overwrites and deletes folders. It returns those that it could not delete.
+func wipeAll(dirs []string) (left []string, err error) {
+	for _, dir := range dirs {
+		err = errors.Join(err, overwriteAll(dir))
+		if e := os.RemoveAll(dir); e != nil {
+			err, left = errors.Join(err, e), append(left, dir)
+		}
+	}
+	return left, err
 }
 
 // wipeCopies wipes what other programs have opened, beside the main goroutine. What can't be wiped now is when the window closes.
@@ -67,9 +120,25 @@ func (w *Window) wipeCopies() {
 	apart(w, func(context.Context) (nothing, error) { return nothing{}, w.copies.wipe() }, func(nothing, error) {})
 }
 
+// overwriteAll fills the files of a folder with zeros.
+func overwriteAll(dir string) error {
+	root, err := os.OpenRoot(dir) // which no link leads out of
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	files, err := os.ReadDir(dir)
+	for _, file := range files {
+		if file.Type().IsRegular() {
+			err = errors.Join(err, overwrite(root, file.Name()))
+		}
+	}
+	return err
+}
+
 // overwrite fills a file with zeros.
-func overwrite(path string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+func overwrite(root *os.Root, name string) error {
+	f, err := root.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}

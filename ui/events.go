@@ -3,6 +3,8 @@ package ui
 import (
 	"slices"
 
+	"fyne.io/fyne/v2/lang"
+
 	"github.com/sotto-chat/sotto/core"
 )
 
@@ -43,9 +45,12 @@ func (w *Window) handle(e core.Event) {
 	case core.ProfileDeleted:
 		w.recent = nil // it may have been used there
 		w.wipeCopies()
+		delete(w.unstored, e.Profile)
 		w.profileDeleted(e.Profile)
 	case core.TorChanged:
 		w.torChanged(w.core.TorStatus()) // the event may be an old one
+	case core.StoreChanged:
+		w.storeChanged(e.Profile)
 	}
 	if w.profile == nil || w.main == nil || e.Profile != w.profile.ID() {
 		return
@@ -86,6 +91,24 @@ func (w *Window) handle(e core.Event) {
 	if w.adder != nil {
 		w.adder.changed(e.Change)
 	}
+}
+
+// storeChanged tells when what arrives can't be stored any more: once, for all profiles are on the same disk.
+func (w *Window) storeChanged(profile string) {
+	p := w.core.Profile(profile)
+	if p == nil || w.main == nil {
+		return
+	}
+	err := p.StoreError()
+	if err != nil && len(w.unstored) == 0 {
+		w.tell(lang.L("No room for messages"), storeSentence(err))
+	}
+	if err != nil {
+		w.unstored[profile] = true
+	} else {
+		delete(w.unstored, profile)
+	}
+	w.mended(w.main.openID())
 }
 
 // linkOpened shows the window, and what the link leads to that another start of the program was given.

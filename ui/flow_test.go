@@ -48,8 +48,8 @@ func (b *bench) tap(text string) {
 func (b *bench) choose(contact int64, name string) {
 	b.Helper()
 	for _, item := range b.contactMenu(b.contact(contact)) {
-		if item.Label == name {
-			item.Action()
+		if item.Text == name {
+			item.Do()
 			return
 		}
 	}

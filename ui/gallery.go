@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"image"
+	"slices"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
@@ -94,25 +95,26 @@ type galleryMore struct{}
 // tileSide is the side of a picture in the gallery, in pixels.
 const tileSide float32 = 128
 
-// gallery shows pictures as tiles, and other files as rows below them.
+// gallery shows pictures and videos as tiles, and other files as rows below them.
 func (c *conversation) gallery(items []core.Item) []fyne.CanvasObject {
 	if len(items) == 0 {
 		return []fyne.CanvasObject{widget.NewEmptyState("image", lang.L("Nothing yet"), lang.L("Pictures and files that you send to each other are listed here."), "", nil)}
 	}
-	c.items = items
+	c.items = slices.Clone(items)
+	slices.Reverse(c.items) // as they are in a conversation
 	tiles := container.NewGridWrap(fyne.NewSize(tileSide, tileSide))
 	rows := widget.NewColumn(0)
-	source := &pictureSource{c: c}
+	source := &pictureSource{c: c, newest: true}
 	for i := range items {
 		item := &items[i]
 		if !item.Deleted.IsZero() || item.File == nil {
 			continue
 		}
-		if item.Content == "image" && (item.Own || item.File.State == core.FileDone) {
-			at := len(source.items)
+		if isViewed(item) {
+			id := item.ID
 			source.items = append(source.items, *item)
-			tile := newTile(c.media.picture(item), func() { source.show(at) })
-			tile.sharp = c.media.pictures[pictureKey{item.ID, pictureFile}] != nil
+			tile := newTile(c.media.picture(item), item.Content == "video", func() { source.show(source.index(id)) })
+			tile.sharp = c.media.pictures[pictureKey{item.ID, pictureFile}] != nil || item.Content == "video" && c.media.preview(item) != nil
 			tiles.Add(tile)
 			continue
 		}
@@ -132,7 +134,7 @@ func (c *conversation) gallery(items []core.Item) []fyne.CanvasObject {
 	}
 	var objects []fyne.CanvasObject
 	if len(tiles.Objects) > 0 {
-		objects = append(objects, section(lang.L("PICTURES"), tiles))
+		objects = append(objects, section(lang.L("PICTURES AND VIDEOS"), tiles))
 	}
 	if len(rows.Objects) > 0 {
 		objects = append(objects, section(lang.L("FILES"), rowsCard(rows)))
@@ -153,11 +155,11 @@ func (c *conversation) galleryMenu(item *core.Item) {
 	widget.ShowMenu(c.w.win.Canvas(), fyne.NewPos(size.Width/2, size.Height/3), menu)
 }
 
-// tile is a picture that can be tapped.
+// tile is a picture, or the picture of a video, that can be tapped.
 type tile struct {
 	fynewidget.BaseWidget
 	content *widget.Surface
-	sharp   bool // it shows the file, not the preview
+	sharp   bool // it shows the file, not the preview, which is all that there is of a video
 	tapped  func()
 }
 
@@ -167,12 +169,21 @@ var (
 	_ desktop.Cursorable = (*tile)(nil)
 )
 
-func newTile(img image.Image, tapped func()) *tile {
-	var shown fyne.CanvasObject = container.NewCenter(widget.NewIcon("image", 32, theme.ColorSecondary))
+func newTile(img image.Image, video bool, tapped func()) *tile {
+	icon := "image"
+	if video {
+		icon = "video"
+	}
+	var shown fyne.CanvasObject = container.NewCenter(widget.NewIcon(icon, 32, theme.ColorSecondary))
 	if img != nil {
 		square := canvas.NewImageFromImage(picture.Cut(img, middle(img.Bounds()), int(2*tileSide), int(2*tileSide)))
 		square.CornerRadius = theme.FieldRadius
 		shown = square
+		if video {
+			disc := canvas.NewCircle(theme.Color(theme.ColorMedia))
+			sign := container.NewStack(disc, widget.NewInset(widget.NewIcon("play", 18, theme.ColorOnMedia), 9))
+			shown = container.NewStack(square, container.NewCenter(sign))
+		}
 	}
 	t := &tile{content: widget.NewSurface(theme.ColorPanel, shown), tapped: tapped}
 	t.content.Radius, t.content.Border = theme.FieldRadius, theme.ColorLine

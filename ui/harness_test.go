@@ -44,6 +44,7 @@ type bench struct {
 	core  *core.Core
 	app   fyne.App
 	queue chan func()
+	clip  fakeClipboard
 }
 
 // newBench opens a window on a new folder with profiles of the given names, who use the relay on this computer.
@@ -93,8 +94,23 @@ func openBenchWith(t *testing.T, dir string, mode theme.Mode, opt core.Options, 
 	}
 	t.Cleanup(closeAll)
 	win := b.app.NewWindow("Sotto")
-	b.Window = New(b.app, win, Options{Core: c, Version: "1.0", Now: func() time.Time { return noon }, Do: func(f func()) { b.queue <- f }})
+	b.Window = New(b.app, win, Options{Core: c, Version: "1.0", Now: func() time.Time { return noon }, Do: func(f func()) { b.queue <- f },
+		CopyPicture: b.clip.put})
 	return b
+}
+
+// fakeClipboard is the clipboard for pictures.
+type fakeClipboard struct {
+	file []byte // of the picture in it
+	err  error
+}
+
+func (c *fakeClipboard) put(file []byte) (clear func(), err error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	c.file = file
+	return func() { c.file = nil }, nil
 }
 
 // wait does what the main goroutine is asked to do until ok.

@@ -8,7 +8,6 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/dialog"
 	"fyne.io/fyne/v2/lang"
 	fynewidget "fyne.io/fyne/v2/widget"
 
@@ -129,8 +128,8 @@ func (d *newConversation) setCode(o fyne.CanvasObject) {
 	d.resized()
 }
 
-// codeView shows a link as a QR code and as text, with a hint between them. given is called when it is copied or saved. below is
-// something to be shown below the link, or nil, and more are buttons beside the one that saves the picture.
+// codeView shows a link as a QR code and as text, with a hint between them. given is called when it or its picture is copied or saved. below is
+// something to be shown below the link, or nil, and more are buttons beside those that save and copy the picture.
 func (w *Window) codeView(link string, hint fyne.CanvasObject, given func(), below fyne.CanvasObject, more ...fyne.CanvasObject) fyne.CanvasObject {
 	column := widget.NewColumn(12)
 	code, err := widget.NewQR(link, qrSide(link))
@@ -142,7 +141,7 @@ func (w *Window) codeView(link string, hint fyne.CanvasObject, given func(), bel
 	text.OneLine = true
 	var copied *widget.Button
 	copied = widget.NewButton(lang.L("Copy link"), widget.ButtonPrimary, func() {
-		w.app.Clipboard().SetContent(link)
+		widget.Copy(w.app.Clipboard(), link)
 		copied.SetText(lang.L("Copied"))
 		copied.SetIcon("check")
 		given()
@@ -155,9 +154,20 @@ func (w *Window) codeView(link string, hint fyne.CanvasObject, given func(), bel
 	}
 	if err == nil {
 		save := widget.NewButton(lang.L("Save as picture…"), widget.ButtonText, func() { w.savePicture(code.Image(qrModule), given) })
-		more = append([]fyne.CanvasObject{save}, more...)
+		buttons := []fyne.CanvasObject{save}
+		if w.opt.CopyPicture != nil {
+			var done *widget.Button
+			done = widget.NewButton(lang.L("Copy picture"), widget.ButtonText, func() {
+				w.copyPicture(func(context.Context) (image.Image, error) { return code.Image(qrModule), nil }, func() {
+					done.SetText(lang.L("Copied"))
+					given()
+				})
+			})
+			buttons = append(buttons, done)
+		}
+		more = append(buttons, more...)
 	}
-	column.Add(container.NewCenter(widget.NewBar(theme.Grid/2, -1, more...)))
+	column.Add(widget.NewCenteredFlow(theme.Grid/2, more...))
 	return column
 }
 
@@ -179,12 +189,9 @@ func qrSide(link string) float32 {
 
 // savePicture asks where to save a picture, and saves it as PNG.
 func (w *Window) savePicture(img image.Image, saved func()) {
-	d := dialog.NewFileSave(func(file fyne.URIWriteCloser, err error) {
+	w.saveFile("sotto.png", func(file fyne.URIWriteCloser, err error) {
 		if err != nil {
 			w.tell(lang.L("Not saved"), lang.L("The picture could not be saved there. Choose another folder."))
-			return
-		}
-		if file == nil {
 			return
 		}
 		saved()
@@ -199,7 +206,5 @@ func (w *Window) savePicture(img image.Image, saved func()) {
 				w.tell(lang.L("Not saved"), lang.L("The picture could not be saved there. Choose another folder."))
 			}
 		})
-	}, w.win)
-	d.SetFileName("sotto.png")
-	d.Show()
+	})
 }

@@ -7,7 +7,6 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/dialog"
 	"fyne.io/fyne/v2/lang"
 	"fyne.io/fyne/v2/storage"
 
@@ -92,7 +91,7 @@ func (d *newConversation) pastePicture() {
 		return
 	}
 	d.readCode(func() (string, error) {
-		img := d.w.opt.Clipboard()
+		img := d.w.opt.Clipboard(d.w.ctx)
 		if img == nil {
 			return "", errNoClipboard
 		}
@@ -102,10 +101,7 @@ func (d *newConversation) pastePicture() {
 
 // chooseCode asks for a picture file, and hands over what reads its code.
 func (w *Window) chooseCode(chosen func(read func() (string, error))) {
-	open := dialog.NewFileOpen(func(file fyne.URIReadCloser, err error) {
-		if file == nil && err == nil {
-			return
-		}
+	w.openFile(pictureFiles(), func(file fyne.URIReadCloser, err error) {
 		chosen(func() (string, error) {
 			if err != nil {
 				return "", errNoFile
@@ -113,9 +109,7 @@ func (w *Window) chooseCode(chosen func(read func() (string, error))) {
 			defer file.Close()
 			return qr.Read(file)
 		})
-	}, w.win)
-	open.SetFilter(storage.NewExtensionFileFilter([]string{".png", ".jpg", ".jpeg", ".gif", ".webp"}))
-	open.Show()
+	})
 }
 
 // readScreen reads a code that is somewhere on the screen, as in a video call or on a web page.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/test"
 
 	"github.com/sotto-chat/sotto/ui/theme"
@@ -68,8 +69,18 @@ func nameOf(o any) string {
 	return fmt.Sprintf("%T %q", o, name)
 }
 
-// walk reaches every control of what is in front with Tab, and sees that the focus shows.
+// walk reaches every control of what is in front with Tab, and sees that the focus shows, in the window as it is and in the smallest one.
 func (k *walker) walk(screen string) {
+	k.Helper()
+	k.walkOnce(screen)
+	if size := k.win.Canvas().Size(); size.Width > smallestWidth {
+		k.resize(smallestWidth, smallestHeight)
+		k.walkOnce(screen + ", small")
+		k.resize(size.Width, size.Height)
+	}
+}
+
+func (k *walker) walkOnce(screen string) {
 	k.Helper()
 	k.settle()
 	c := k.win.Canvas()
@@ -86,6 +97,7 @@ func (k *walker) walk(screen string) {
 			break
 		}
 		reached[f] = true
+		k.inSight(screen, f)
 		if kind := fmt.Sprintf("%T", f); !k.visible[kind] {
 			k.visible[kind] = true
 			with := seen(c.Capture())
@@ -102,6 +114,51 @@ func (k *walker) walk(screen string) {
 		}
 	}
 	c.Unfocus()
+}
+
+// ringWidth is how far the ring around what has the keyboard reaches, in pixels.
+const ringWidth = 4
+
+// inSight sees that what has the keyboard is scrolled into sight, with the ring around it.
+func (k *walker) inSight(screen string, f fyne.Focusable) {
+	k.Helper()
+	d := fyne.CurrentApp().Driver()
+	o := f.(fyne.CanvasObject)
+	at, size := d.AbsolutePositionForObject(o), o.Size()
+	within := func(what string, from fyne.Position, room fyne.Size) {
+		// Of what is too high for the room, the beginning is.
+		if top := at.Y - ringWidth; top < from.Y || at.Y+min(size.Height, room.Height-2*ringWidth)+ringWidth > from.Y+room.Height {
+			k.Errorf("%s: %s has the keyboard at %v to %v, out of the sight of %s, %v to %v", screen, nameOf(f), at.Y, at.Y+size.Height, what, from.Y, from.Y+room.Height)
+		}
+	}
+	if scroll := scrollAround(k.top(), o, nil); scroll != nil {
+		within("what scrolls", d.AbsolutePositionForObject(scroll), scroll.Size())
+	}
+	within("the window", fyne.Position{Y: -ringWidth}, k.win.Canvas().Size().AddWidthHeight(0, 2*ringWidth))
+}
+
+// scrollAround returns what scrolls around an object that is somewhere in another one, nil if nothing does.
+func scrollAround(in, o fyne.CanvasObject, around *container.Scroll) *container.Scroll {
+	if in == o {
+		return around
+	}
+	var inside []fyne.CanvasObject
+	switch in := in.(type) {
+	case *fyne.Container:
+		inside = in.Objects
+	case *widget.Entry:
+	case fyne.Widget:
+		if s, ok := in.(*container.Scroll); ok && s.Direction != container.ScrollHorizontalOnly {
+			around = s
+		}
+		inside = test.WidgetRenderer(in).Objects()
+	}
+	for _, i := range inside {
+		if found := scrollAround(i, o, around); found != nil {
+			return found
+		}
+	}
+	return nil
 }
 
 func seen(img image.Image) []byte {
@@ -223,6 +280,8 @@ func TestDialogsByKeyboard(t *testing.T) {
 		{"new conversation", func() { k.newConversation("") }},
 		{"paste", func() { k.newConversation("nonsense") }},
 		{"tell", func() { k.tell("Title", "Text") }},
+		{"choose a file", func() { k.openFile(nil, nil) }},
+		{"save a file", func() { k.saveFile("sotto.png", nil) }},
 		{"move", func() { k.askMove(1) }},
 	} {
 		k.fill()

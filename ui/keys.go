@@ -89,8 +89,9 @@ func fixedKeys() []keyGroup {
 			{lang.L("Ctrl+C"), lang.L("Copy the message or what is selected")},
 			{lang.L("Space, Ctrl+A"), lang.L("Choose one, all, while several are being chosen")},
 		}},
-		{lang.L("PICTURES"), [][2]string{
+		{lang.L("PICTURES AND VIDEOS"), [][2]string{
 			{lang.L("Left, Right"), lang.L("Previous, next picture")},
+			{lang.L("Space, Enter"), lang.L("Play the video")},
 			{lang.L("+ − 0"), lang.L("Larger, smaller, as a whole")},
 		}},
 		{lang.L("EVERYWHERE"), [][2]string{
@@ -106,7 +107,7 @@ func (w *Window) addShortcuts(c fyne.Canvas) {
 		c.AddShortcut(&desktop.CustomShortcut{KeyName: s.key, Modifier: s.modifier}, func(fyne.Shortcut) { w.pressed(s) })
 	}
 	c.SetOnTypedKey(func(ev *fyne.KeyEvent) {
-		if ev.Name == fyne.KeyEscape && w.main != nil {
+		if ev.Name == fyne.KeyEscape && w.main != nil && c.Overlays().Top() == nil {
 			w.escape()
 		}
 	})

@@ -11,7 +11,6 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/lang"
-	fynewidget "fyne.io/fyne/v2/widget"
 
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/core/chat"
@@ -183,63 +182,75 @@ func (m *mainScreen) row(i int) widget.ConversationView {
 // menu offers what can be done with a row.
 func (m *mainScreen) menu(i int, at fyne.Position) {
 	w, r := m.w, m.rows[i]
-	var items []*fyne.MenuItem
+	var items []widget.MenuItem
 	if r.request != nil {
 		request := *r.request
-		items = []*fyne.MenuItem{
-			fyne.NewMenuItem(lang.L("Open"), func() { w.openRequest(request.ID) }),
-			fyne.NewMenuItemSeparator(),
-			fyne.NewMenuItem(lang.L("Accept"), func() { w.accept(request.ID, false, nil) }),
-			fyne.NewMenuItem(lang.L("Accept incognito"), func() { w.accept(request.ID, true, nil) }),
-			fyne.NewMenuItem(lang.L("Reject"), func() { w.reject(request.ID, nil) }),
+		items = []widget.MenuItem{
+			{Icon: "chat", Text: lang.L("Open"), Do: func() { w.openRequest(request.ID) }},
+			{Icon: "check", Text: lang.L("Accept"), Line: true, Do: func() { w.accept(request.ID, false, nil) }},
+			{Icon: "incognito", Text: lang.L("Accept incognito"), Do: func() { w.accept(request.ID, true, nil) }},
+			{Icon: "close", Text: lang.L("Reject"), Danger: true, Do: func() { w.reject(request.ID, nil) }},
 		}
 	} else if r.hit == nil {
 		items = w.contactMenu(r.contact)
 	} else {
-		items = []*fyne.MenuItem{fyne.NewMenuItem(lang.L("Open"), func() { m.openHit(r) })}
+		items = []widget.MenuItem{{Icon: "chat", Text: lang.L("Open"), Do: func() { m.openHit(r) }}}
 	}
-	fynewidget.ShowPopUpMenuAtPosition(fyne.NewMenu("", items...), w.win.Canvas(), at)
+	widget.ShowMenu(w.win.Canvas(), at, widget.Menu{Items: items})
 }
 
 // openMenu offers what can be done with what is open.
 func (m *mainScreen) openMenu() {
 	if i := m.openRow(); i >= 0 {
 		at := m.w.app.Driver().AbsolutePositionForObject(m.list)
-		m.menu(i, at.AddXY(2*theme.Grid, widget.ConversationHeight))
+		m.menu(i, at.AddXY(widget.MirrorX(2*theme.Grid, 0, m.list.Size().Width), widget.ConversationHeight))
 	}
 }
 
 // contactMenu is what can be done with a contact from the list.
-func (w *Window) contactMenu(c *core.Contact) []*fyne.MenuItem {
+func (w *Window) contactMenu(c *core.Contact) (items []widget.MenuItem) {
 	id := c.ID
-	toggle := func(on bool, set, unset string, change func(p *core.Profile, ctx context.Context, contact int64, on bool) error) *fyne.MenuItem {
+	line := false // before the next one
+	add := func(icon, text string, do func()) {
+		items = append(items, widget.MenuItem{Icon: icon, Text: text, Line: line, Do: do})
+		line = false
+	}
+	toggle := func(on bool, icon, set, unset string, change func(p *core.Profile, ctx context.Context, contact int64, on bool) error) {
 		name := set
 		if on {
 			name = unset
 		}
-		return fyne.NewMenuItem(name, func() { w.change(func(ctx context.Context, p *core.Profile) error { return change(p, ctx, id, !on) }) })
+		add(icon, name, func() { w.change(func(ctx context.Context, p *core.Profile) error { return change(p, ctx, id, !on) }) })
 	}
-	items := []*fyne.MenuItem{fyne.NewMenuItem(lang.L("Open"), func() { w.openContact(id) }), fyne.NewMenuItemSeparator(),
-		toggle(c.Pinned, lang.L("Pin to the top"), lang.L("Unpin"), (*core.Profile).SetPinned)}
+	add("chat", lang.L("Open"), func() { w.openContact(id) })
+	line = true
+	toggle(c.Pinned, "pin", lang.L("Pin to the top"), lang.L("Unpin"), (*core.Profile).SetPinned)
 	if c.State == chat.ContactConnected || c.State == chat.ContactConnecting {
-		items = append(items, toggle(c.Muted, lang.L("Mute"), lang.L("Unmute"), (*core.Profile).SetMuted))
+		icon := "mute"
+		if c.Muted {
+			icon = "bell"
+		}
+		toggle(c.Muted, icon, lang.L("Mute"), lang.L("Unmute"), (*core.Profile).SetMuted)
 	}
-	items = append(items, toggle(c.Archived, lang.L("Put into the archive"), lang.L("Take out of the archive"), (*core.Profile).SetArchived))
+	toggle(c.Archived, "folder", lang.L("Put into the archive"), lang.L("Take out of the archive"), (*core.Profile).SetArchived)
 	if c.State == chat.ContactConnected {
-		items = append(items, fyne.NewMenuItemSeparator(),
-			fyne.NewMenuItem(lang.L("Name on this computer…"), func() { w.rename(id) }),
-			fyne.NewMenuItem(lang.L("Security code…"), func() { w.showVerify(id) }))
+		line = true
+		add("edit", lang.L("Name on this computer…"), func() { w.rename(id) })
+		add("shield-check", lang.L("Security code…"), func() { w.showVerify(id) })
 		if c.Blocked {
-			items = append(items, fyne.NewMenuItem(lang.L("Unblock"), func() { w.setBlocked(id, false) }))
+			add("shield", lang.L("Unblock"), func() { w.setBlocked(id, false) })
 		} else {
-			items = append(items, fyne.NewMenuItem(lang.L("Block…"), func() { w.askBlock(id) }))
+			add("shield-off", lang.L("Block…"), func() { w.askBlock(id) })
 		}
 	}
-	items = append(items, fyne.NewMenuItemSeparator())
+	line = true
 	if c.Last != nil {
-		items = append(items, fyne.NewMenuItem(lang.L("Delete all messages…"), func() { w.askClear(id) }))
+		add("trash", lang.L("Delete all messages…"), func() { w.askClear(id) })
+		items[len(items)-1].Danger = true
 	}
-	return append(items, fyne.NewMenuItem(deleteName(c), func() { w.askDelete(id) }))
+	add("trash", deleteName(c), func() { w.askDelete(id) })
+	items[len(items)-1].Danger = true
+	return items
 }
 
 // change does something quick with the profile that is shown, and tells if it did not work.

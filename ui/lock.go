@@ -62,8 +62,9 @@ func (w *Window) showLock() {
 		return
 	}
 	w.locked = true
-	w.recent = nil
+	w.recent, w.place = nil, ""
 	w.wipeCopies()
+	w.forgetCopied()
 	for o := w.win.Canvas().Overlays().Top(); o != nil; o = w.win.Canvas().Overlays().Top() {
 		if d, ok := o.(*widget.Dialog); ok {
 			d.Close()
@@ -304,7 +305,9 @@ func (w *Window) closeHidden() {
 	ordered(w, func(context.Context) (nothing, error) { return nothing{}, w.core.CloseHidden() }, func(_ nothing, err error) {
 		if err != nil {
 			w.tell(lang.L("Not closed"), sentence(err))
+			return
 		}
+		w.forgetCopied()
 	})
 }
 

@@ -136,7 +136,7 @@ func (m *media) picture(item *core.Item) image.Image {
 
 // frames returns the frames of the picture of a message if it moves, or none.
 func (m *media) frames(item *core.Item) []widget.Frame {
-	if item.Content != "image" || !isHere(item) || !strings.EqualFold(filepath.Ext(item.File.Name), ".gif") || !m.c.w.moves() {
+	if item.Content != "image" || !isHere(item) || !mayMove(item.File.Name) || !m.c.w.moves() {
 		return nil
 	}
 	id, profile := item.ID, m.c.profile
@@ -151,6 +151,12 @@ func (m *media) frames(item *core.Item) []widget.Frame {
 		}
 	})
 	return nil
+}
+
+// mayMove tells whether files of this name can be animations.
+func mayMove(name string) bool {
+	ext := strings.ToLower(filepath.Ext(name))
+	return ext == ".gif" || ext == ".webp"
 }
 
 // makeRoom forgets animations that are not on screen until there is room for one of so many pixels.

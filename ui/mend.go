@@ -132,6 +132,12 @@ func needsSync(items []core.Item) core.ItemKind {
 	return ""
 }
 
+// tellHeld tells that what is written waits, and leads to where that can be changed.
+func (c *conversation) tellHeld(contact *core.Contact) {
+	c.note.Set(widget.ToneWarning, heldSentence(contact.Held))
+	c.note.SetAction(lang.L("Settings…"), c.w.showNetwork)
+}
+
 // tellState tells above the composer what is wrong with a connected conversation, and offers what can be done about it.
 func (c *conversation) tellState(contact *core.Contact) {
 	w, name := c.w, map[string]any{"Name": c.w.contactName(contact)}
@@ -144,6 +150,8 @@ func (c *conversation) tellState(contact *core.Contact) {
 	case contact.Elsewhere:
 		c.note.Set(widget.ToneWarning, lang.L("Another Sotto that has a copy of this profile receives the messages of {{.Name}}. Use only one of them.", name))
 		c.note.SetAction(lang.L("Receive here"), func() { w.receiveHere(c.id) })
+	case contact.Held != "":
+		c.tellHeld(contact)
 	case sync == chat.KindOutOfSync:
 		c.note.Set(widget.ToneWarning, lang.L("Messages of {{.Name}} can't be decrypted any more. New keys make it possible again.", name))
 		c.note.SetAction(lang.L("Synchronize"), func() { w.askResync(c.id) })

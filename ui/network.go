@@ -74,6 +74,9 @@ func (m *mainScreen) showNetworkState() {
 
 // connectionLine tells below a contact's name how one is connected.
 func (w *Window) connectionLine(c *core.Contact) string {
+	if c.State != chat.ContactNotes && w.profile.StoreError() != nil {
+		return lang.L("what arrives can't be stored")
+	}
 	switch c.State {
 	case chat.ContactConnecting:
 		return lang.L("connecting…")

@@ -9,9 +9,7 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/dialog"
 	"fyne.io/fyne/v2/lang"
-	"fyne.io/fyne/v2/storage"
 
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/core/picture"
@@ -149,10 +147,7 @@ func (w *Window) changePicture() {
 
 // choosePicture asks for a picture file, and hands over what reads it.
 func (w *Window) choosePicture(chosen func(read func() (image.Image, error))) {
-	open := dialog.NewFileOpen(func(file fyne.URIReadCloser, err error) {
-		if file == nil && err == nil {
-			return
-		}
+	w.openFile(pictureFiles(), func(file fyne.URIReadCloser, err error) {
 		chosen(func() (image.Image, error) {
 			if err != nil {
 				return nil, errNoFile
@@ -160,9 +155,7 @@ func (w *Window) choosePicture(chosen func(read func() (image.Image, error))) {
 			defer file.Close()
 			return readPicture(file)
 		})
-	}, w.win)
-	open.SetFilter(storage.NewExtensionFileFilter([]string{".png", ".jpg", ".jpeg", ".gif", ".webp"}))
-	open.Show()
+	})
 }
 
 // readPicture reads a picture file. The error is errNoFile, or one of those of package picture.

@@ -23,6 +23,9 @@ const exampleLink = "simplex:/invitation#/?v=2-7&smp=smp%3A%2F%2F0RehoN-yYMj184K
 
 func ago(d time.Duration) time.Time { return noon.Add(-d) }
 
+// examplePicture is the message of the example with a picture, which is evening.
+const examplePicture = 6
+
 // exampleItems is a conversation.
 func exampleItems() []core.Item {
 	var items []core.Item
@@ -34,7 +37,8 @@ func exampleItems() []core.Item {
 	add(false, ago(6*time.Minute), "Hi! Are you there already?", chat.StateReceived)
 	add(false, ago(6*time.Minute), "I found the place, it is the one with the green door: https://example.org/map", chat.StateReceived)
 	add(true, ago(3*time.Minute), "Yes, on the train. I read about it yesterday: relays that see neither who writes nor who reads", chat.StateDelivered)
-	items = append(items, core.Item{ID: 6, Contact: 1, Kind: chat.KindUnsupported, Content: "image", Text: "The view from the bridge", State: chat.StateReceived, Time: ago(2 * time.Minute)})
+	items = append(items, core.Item{ID: examplePicture, Contact: 1, Kind: chat.KindText, Content: "image", Text: "The view from the bridge", State: chat.StateReceived, Time: ago(2 * time.Minute),
+		File: &core.File{Name: "bridge.jpg", Size: 345_000, State: core.FileDone}})
 	add(false, ago(time.Minute), "And if one of them is taken away?", chat.StateReceived)
 	add(true, ago(0), "Then we move to another one, and nobody loses a word. See you at 8, by the bridge", chat.StateSent)
 	add(true, ago(0), "Bring the book!", chat.StateFailed)
@@ -93,6 +97,7 @@ func (b *bench) open(id int64) *conversation {
 	c := b.main.content.(*conversation)
 	b.settle()
 	if id == 1 {
+		c.media.pictures[pictureKey{examplePicture, pictureFile}] = evening()
 		c.items, c.loaded, c.complete = exampleItems(), true, true
 		c.newID = 7
 	} else {

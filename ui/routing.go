@@ -33,8 +33,8 @@ func routings() []option[core.Routing] {
 // fallbacks are what happens where a relay can't be reached by private routing.
 func fallbacks() []option[core.Fallback] {
 	return []option[core.Fallback]{
+		{core.FallbackProtected, lang.L("Directly where it is safe"), lang.L("Messages go directly through Tor, and to relays in your own network. To others they wait, and the conversation says so.")},
 		{core.FallbackAllow, lang.L("Send directly"), lang.L("No message is held up. A relay that does not allow private routing sees your network address.")},
-		{core.FallbackProtected, lang.L("Directly through Tor only"), lang.L("While Tor hides your network address messages go directly, otherwise they wait.")},
 		{core.FallbackNever, lang.L("Wait"), lang.L("Your network address stays hidden. Messages to relays that don't allow private routing are not sent.")},
 	}
 }
@@ -105,7 +105,11 @@ func (w *Window) routingSettings() fyne.CanvasObject {
 		rows = append(rows, widget.NewLine(), roomy(fall))
 	}
 	if p.Relays().Kind == core.RelaysThisComputer && n.Routing != core.RouteNever && w.usesTor() != core.TorOnly {
-		rows = append(rows, widget.NewInset(widget.NewNote(widget.ToneInfo, lang.L("The relay on this computer has the same network address as you, so it can't hide it from others.")), 6, 10))
+		text := lang.L("The relay on this computer has the same network address as you, so it can't hide it from others.")
+		if n.Fallback != core.FallbackAllow {
+			text += " " + lang.L("What may not go to their relays directly waits.")
+		}
+		rows = append(rows, widget.NewInset(widget.NewNote(widget.ToneInfo, text), 6, 10))
 	}
 	return section(lang.L("RELAYS OF OTHERS"), rowsCard(rows...))
 }

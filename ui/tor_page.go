@@ -259,7 +259,7 @@ func (w *Window) showLog(text string) {
 	}
 	scroll := container.NewVScroll(widget.NewLabel(shown, theme.TextCaption))
 	var d *widget.Dialog
-	copied := widget.NewButton(lang.L("Copy"), widget.ButtonSecondary, func() { w.app.Clipboard().SetContent(text) })
+	copied := widget.NewButton(lang.L("Copy"), widget.ButtonSecondary, func() { w.copyText(text) })
 	if text == "" {
 		copied.Disable()
 	}

@@ -193,7 +193,7 @@ func (w *Window) onionSettings() fyne.CanvasObject {
 		}
 		address := widget.NewLabel(w.tor.Onion, theme.TextCaption)
 		onion := w.tor.Onion
-		copied := widget.NewIconButton("copy", lang.L("Copy the address"), func() { w.app.Clipboard().SetContent(onion) })
+		copied := widget.NewIconButton("copy", lang.L("Copy the address"), func() { w.copyText(onion) })
 		objects = append(objects, widget.NewLine(), container.New(rightLayout{8}, container.New(dotLayout{}, newDot(ink), widget.NewColumn(0, widget.NewHint(state), address)), copied))
 	case on && s.Socks != "" && s.Control == "":
 		objects = append(objects, widget.NewNote(widget.ToneWarning, sentence(core.ErrTorControl)))

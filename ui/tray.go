@@ -86,9 +86,10 @@ func (w *Window) setQuiet(on bool) {
 
 // showStarting shows how the program starts and ends.
 func (w *Window) showStarting() {
-	w.showSettingsPage(lang.L("Start and close"), func() []fyne.CanvasObject {
+	var page *plainPage
+	page = w.showSettingsPage(lang.L("Start and close"), func() []fyne.CanvasObject {
 		start := container.NewStack(widget.NewFact(lang.L("Start at login"), lang.L("This desktop does not let programs do that."), widget.NewPill(lang.L("off"))))
-		w.fillAutostart(start)
+		w.fillAutostart(start, func() { page.scroll.Refresh() })
 		var tray fyne.CanvasObject = widget.NewFact(lang.L("Keep running when the window is closed"),
 			lang.L("This desktop has no tray for icons, so closing the window ends Sotto, and nothing is received until you open it again."), widget.NewPill(lang.L("off")))
 		if w.tray != nil {
@@ -102,7 +103,8 @@ func (w *Window) showStarting() {
 }
 
 // fillAutostart puts the switch that has the program started at login into a holder, if there is a way to do that.
-func (w *Window) fillAutostart(holder *fyne.Container) {
+// filled is called afterwards.
+func (w *Window) fillAutostart(holder *fyne.Container, filled func()) {
 	a := w.opt.Autostart
 	if a == nil {
 		return
@@ -123,6 +125,7 @@ func (w *Window) fillAutostart(holder *fyne.Container) {
 		})
 		holder.Objects = []fyne.CanvasObject{widget.NewFact(lang.L("Start at login"), lang.L("Sotto opens in the tray when you log in, and you miss no message. Others who see your programs see that you use it."), toggle)}
 		holder.Refresh()
+		filled()
 	}
 	ordered(w, func(context.Context) (bool, error) { return a.Enabled() }, func(enabled bool, err error) {
 		if err == nil {

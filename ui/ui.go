@@ -39,12 +39,17 @@ const (
 // Options say what a Window works with. Only Core is needed.
 type Options struct {
 	Core *core.Core
+	// Folder is the one that Core was opened with. What an earlier run has left outside of it is found by its name.
+	Folder string
 	// Version of the program, as shown to people.
 	Version string
 	// Relays are the addresses that were given at the start in place of what profiles have chosen; they are only shown.
 	Relays []string
 	// Clipboard returns the picture in the clipboard, or nil if there is none. It may take a while.
-	Clipboard func() image.Image
+	Clipboard func(ctx context.Context) image.Image
+	// CopyPicture puts a picture, the file of a PNG, into the clipboard; clear takes it out if it is still there. Both may take a
+	// while. Nil if there is no way.
+	CopyPicture func(file []byte) (clear func(), err error)
 	// Camera gives the pictures of a camera to frame, on a goroutine of its own, until ctx is done. The error wraps
 	// desktop.ErrNoCamera if there is none. Nil if the program was built without.
 	Camera func(ctx context.Context, frame func(image.Image)) error
@@ -100,12 +105,15 @@ type Window struct {
 	relays   []core.RelayStatus // of profile, as far as it has sessions with them
 	tor      core.TorStatus
 
-	copies      copies   // of files that other programs have opened
+	copies      *copies  // of files that other programs have opened
+	place       string   // the folder that a file was looked for in last
+	uncopy      func()   // takes the picture that was copied last out of the clipboard, nil for none
 	recent      []string // emoji that were used lately, the latest first
 	thumbs      thumbs
 	pictures    map[string][]byte    // of the profiles, by their id
 	moving      map[contactKey]*move // whose messages are to wait on another relay
 	unverified  map[contactKey]bool  // are being said not to be verified any more
+	unstored    map[string]bool      // by profile: what arrives can't be stored
 	codeChanged map[contactKey]bool  // were verified, got another code, and were not verified again
 
 	locked bool // the lock is shown
@@ -137,9 +145,9 @@ func New(app fyne.App, win fyne.Window, o Options) *Window {
 		o.Do = fyne.Do
 	}
 	followDirection()
-	w := &Window{app: app, win: win, core: o.Core, opt: o, notified: make(map[notice]bool),
+	w := &Window{app: app, win: win, core: o.Core, opt: o, copies: newCopies(o.Folder), notified: make(map[notice]bool),
 		thumbs: make(thumbs), pictures: make(map[string][]byte),
-		moving: make(map[contactKey]*move), unverified: make(map[contactKey]bool), codeChanged: make(map[contactKey]bool)}
+		moving: make(map[contactKey]*move), unverified: make(map[contactKey]bool), unstored: make(map[string]bool), codeChanged: make(map[contactKey]bool)}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.queue.start()
 
@@ -167,6 +175,9 @@ func New(app fyne.App, win fyne.Window, o Options) *Window {
 	w.inFront, w.away = !o.Hidden, o.Hidden
 
 	w.tor = o.Core.TorStatus()
+	if o.Folder != "" {
+		apart(w, func(context.Context) (nothing, error) { return nothing{}, w.copies.wipeLeft() }, func(nothing, error) {})
+	}
 	w.lockChanged()
 	w.watchIdle()
 	w.connectDesktop()

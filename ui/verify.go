@@ -96,7 +96,7 @@ func (p *verifyPage) show(c *core.Contact, code string, err error) {
 	hint := widget.NewHint(lang.L("{{.Name}} sees the same code in the same place if nobody sits between you. Read it to each other on a call, hold the screens side by side, or send it another way than through this conversation.", name))
 	hint.Alignment = fyne.TextAlignCenter
 	card.Add(hint)
-	copied := widget.NewButton(lang.L("Copy code"), widget.ButtonText, func() { w.app.Clipboard().SetContent(code) })
+	copied := widget.NewButton(lang.L("Copy code"), widget.ButtonText, func() { w.copyText(code) })
 	card.Add(container.NewCenter(copied))
 
 	check := widget.NewColumn(12)

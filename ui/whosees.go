@@ -19,6 +19,7 @@ const (
 	reachTried         // the same if the relays allow it, or directly
 	reachTor
 	reachLocal // it is on this computer
+	reachHeld  // not at all for now
 )
 
 // seenRelay is a relay of a conversation.
@@ -41,6 +42,8 @@ func seenRelays(carriers []core.Carrier) (relays []seenRelay) {
 			r.reach = reachProxied
 		case core.ReachExit, core.ReachOnion:
 			r.reach = reachTor
+		case core.ReachHeld:
+			r.reach = reachHeld
 		}
 		relays = append(relays, r)
 	}
@@ -55,7 +58,7 @@ func (w *Window) conversationRelays(*core.Contact) []seenRelay {
 	}
 	switch n := w.profile.Network(); {
 	case n.Routing == core.RouteNever: // as it is
-	case n.Fallback == core.FallbackNever:
+	case n.Fallback != core.FallbackAllow && own.reach != reachLocal:
 		other.reach = reachProxied
 	default:
 		other.reach = reachTried
@@ -82,9 +85,14 @@ func (w *Window) whoSeesWhat(c *core.Contact, relays []seenRelay) []fyne.CanvasO
 	if c.IncognitoName != "" {
 		name = c.IncognitoName
 	}
+	address := lang.L("Your network address: hidden")
+	for _, r := range relays {
+		if !r.own && (r.reach == reachDirect || r.reach == reachTried) {
+			address = lang.L("Your network address: hidden, except from a relay of its own")
+		}
+	}
 	cards = append(cards,
-		fact(w.contactName(c), lang.L("sees the name {{.Name}}, what you write and when.", map[string]any{"Name": name}),
-			lang.L("Your network address: hidden, except from a relay of its own"), theme.ColorAccent),
+		fact(w.contactName(c), lang.L("sees the name {{.Name}}, what you write and when.", map[string]any{"Name": name}), address, theme.ColorAccent),
 		fact(lang.L("Your network"), lang.L("sees which relays you use, when, and how much."),
 			lang.L("It may guess when you chat"), theme.ColorWarning),
 		w.computerSees())
@@ -126,6 +134,8 @@ func (w *Window) relaySees(c *core.Contact, r seenRelay) fyne.CanvasObject {
 			return fact(title, text, lang.L("Your network address: hidden by {{.Proxy}}, which passes it on", map[string]any{"Proxy": r.proxy}), theme.ColorAccent)
 		}
 		return fact(title, text, lang.L("Your network address: hidden by a relay of yours"), theme.ColorAccent)
+	case reachHeld:
+		return fact(title, text, lang.L("Your network address: hidden, as nothing is sent there for now"), theme.ColorAccent)
 	case reachTried:
 		return fact(title, text, lang.L("Your network address: hidden by a relay of yours where both allow it"), theme.ColorWarning)
 	default:

@@ -19,6 +19,9 @@ import (
 
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/core/chat"
+	"github.com/sotto-chat/sotto/core/smp"
+	"github.com/sotto-chat/sotto/core/transport"
+	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/ui/qr"
 	"github.com/sotto-chat/sotto/ui/theme"
 )
@@ -298,7 +301,7 @@ func TestCodeInClipboard(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := newBench(t, theme.Light, "Alice")
-	b.opt.Clipboard = func() image.Image { return qr.Picture(modules, 4) }
+	b.opt.Clipboard = func(context.Context) image.Image { return qr.Picture(modules, 4) }
 	b.newConversation("simplex:/")
 	b.settle()
 	b.adder.pasteAny()
@@ -574,12 +577,16 @@ func TestStyled(t *testing.T) {
 	}
 }
 
+var exampleRelay = wire.Server{Scheme: wire.SMP, Hosts: []string{"relay.example.org"}}
+
 // TestSentences sees to it that errors that people meet are not shown as the program says them to itself.
 func TestSentences(t *testing.T) {
-	for _, err := range []error{core.ErrNotLink, core.ErrDamagedLink, core.ErrNewerLink, core.ErrOwnLink, core.ErrNoContact, core.ErrNotConnected,
+	for _, err := range []error{core.ErrNotLink, core.ErrDamagedLink, core.ErrNewerLink, core.ErrOlderLink, core.ErrOwnLink, core.ErrNoContact, core.ErrNotConnected,
 		core.ErrName, core.ErrWrongPassphrase, core.ErrLocked, core.ErrInUse, core.ErrNoRelays, core.ErrRelayAddress, core.ErrRelayPort,
 		core.ErrNoRequest, core.ErrNoAddress, core.ErrAddressExists, core.ErrNoPassphrase, core.ErrNoProfile, core.ErrRelayPassword, core.ErrNetwork,
-		core.ErrNewerDatabase, qr.ErrNoCode, qr.ErrPicture, qr.ErrTooLarge, context.DeadlineExceeded, &core.DialError{}, &core.LinkKindError{},
+		core.ErrNewerDatabase, qr.ErrNoCode, qr.ErrPicture, qr.ErrTooLarge, context.DeadlineExceeded, &core.DialError{}, &core.HeldError{Relay: exampleRelay},
+		&core.RelayError{Relay: exampleRelay, Err: smp.ErrVersion}, smp.ErrProtocol, smp.ErrClosed, smp.ErrAuth, smp.ErrInternal, smp.ErrQuota,
+		&smp.Error{Kind: smp.KindProxy}, transport.ErrHost, &core.DialError{Kind: transport.KindProxy}, &core.LinkKindError{},
 		&core.MessageTooLongError{Size: 3, Limit: 2}, core.ErrEmptyMessage, core.ErrTooOld, core.ErrNotEditable, core.ErrNotForwardable, core.ErrTooManyReactions,
 		core.ErrEmoji, core.ErrNotAllowed, core.ErrPreference, core.ErrFileTooLarge, core.ErrDiskFull, core.ErrNotHere, core.ErrNotRegular, core.ErrFileState} {
 		if s := sentence(err); s == "" || strings.HasPrefix(s, "This did not work") || !strings.HasSuffix(s, ".") {

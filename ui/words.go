@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"syscall"
@@ -22,7 +21,8 @@ func sentence(err error) string {
 		kind  *core.LinkKindError
 		long  *core.MessageTooLongError
 		large *core.PictureTooLargeError
-		dial  *core.DialError
+		held  *core.HeldError
+		at    *core.RelayError
 		tor   *core.TorProblem
 		line  *core.TorBridgeError
 	)
@@ -39,6 +39,8 @@ func sentence(err error) string {
 		return lang.L("The link is incomplete or was changed on its way. Copy it again, from its first to its last character.")
 	case errors.Is(err, core.ErrNewerLink):
 		return lang.L("The link was made by a newer version of the program. Update Sotto and try again.")
+	case errors.Is(err, core.ErrOlderLink):
+		return lang.L("The link was made by a version of the program that is too old. Ask for an update there, and then for a new link.")
 	case errors.Is(err, core.ErrOwnLink):
 		return lang.L("This is your own link. Give it to the person you want to talk with.")
 	case errors.Is(err, core.ErrLinkUsed):
@@ -51,6 +53,8 @@ func sentence(err error) string {
 		return lang.L("This is the address of a business, which this version can't connect with yet.")
 	case errors.Is(err, errNoClipboard):
 		return lang.L("There is neither a link nor a picture in the clipboard. Copy one of them first.")
+	case errors.Is(err, errNoCopy):
+		return lang.L("The clipboard can't be reached. Save the picture instead.")
 	case errors.Is(err, errNoFile):
 		return lang.L("This file can't be opened. Choose another one.")
 	case errors.Is(err, desktop.ErrCanceled):
@@ -147,6 +151,8 @@ func sentence(err error) string {
 		return lang.L("This profile was made by a newer version of the program. Update Sotto.")
 
 	// Relays.
+	case errors.As(err, &held):
+		return heldSentence(held.Relay.Hosts[0])
 	case errors.Is(err, core.ErrNoRelays):
 		return lang.L("Enter the address of your relay.")
 	case errors.Is(err, core.ErrRelayAddress):
@@ -175,10 +181,12 @@ func sentence(err error) string {
 
 	case errors.Is(err, core.ErrRelayPort):
 		return lang.L("Another program uses the port of the relay on this computer. Close that program and try again.")
-	case errors.As(err, &dial):
-		return dialSentence(dial)
-	case errors.Is(err, context.DeadlineExceeded):
-		return lang.L("The relay did not answer in time. Check the connection to the internet and try again.")
+	case core.ProblemOf(err) != "":
+		text := relaySentence(core.ProblemOf(err))
+		if errors.As(err, &at) {
+			text = at.Relay.Hosts[0] + ": " + text
+		}
+		return text
 	default:
 		return lang.L("This did not work: {{.Reason}}", map[string]any{"Reason": err.Error()})
 	}
@@ -195,23 +203,56 @@ func linkKindSentence(e *core.LinkKindError) string {
 	}
 }
 
-func dialSentence(e *core.DialError) string {
-	switch e.Kind {
-	case core.DialNotFound:
+// heldSentence tells why nothing is sent to a relay.
+func heldSentence(host string) string {
+	return lang.L("No relay of yours can pass anything on to {{.Relay}}, and a direct connection would show it your network address. You can allow that, or use Tor, on the network page.",
+		map[string]any{"Relay": host})
+}
+
+// relaySentence tells what is the matter with a relay.
+func relaySentence(p core.RelayProblem) string {
+	switch p {
+	case core.RelayNotFound:
 		return lang.L("The relay was not found. Check its address and the connection to the internet.")
-	case core.DialRefused:
+	case core.RelayRefuses:
 		return lang.L("The computer of the relay answers, but no relay runs there. Ask who runs it, or choose another relay.")
-	case core.DialIdentity:
+	case core.RelayIdentity:
 		return lang.L("The relay is not the one of its address: somebody may be in between. Nothing was sent.")
-	case core.DialTLS:
+	case core.RelayNoTLS:
 		return lang.L("No secure connection to the relay came about: something in between may be blocking it.")
-	case core.DialOnion:
+	case core.RelayProtocol:
+		return lang.L("What answers there does not speak as relays do. Check the address of the relay.")
+	case core.RelayVersion:
+		return lang.L("The relay is too old or too new for this version. Update Sotto, or choose another relay.")
+	case core.RelayNeedsTor:
 		return lang.L("This relay can be reached through Tor only. Choose on the network page what goes through Tor.")
-	case core.DialTimeout:
+	case core.RelayNoHost:
+		return lang.L("The relay has no onion address, and your settings ask for one.")
+	case core.RelayNoProxy:
+		return lang.L("The proxy in between does not work. See on the network page what keeps it.")
+	case core.RelayBeyond:
+		return lang.L("A relay of yours can't reach this one at the moment. Try again later.")
+	case core.RelayTimeout:
 		return lang.L("The relay did not answer in time. Check the connection to the internet and try again.")
+	case core.RelayLost:
+		return lang.L("The connection with the relay was lost. It is made again by itself.")
+	case core.RelayFull:
+		return lang.L("The relay takes no more for now. Try again later.")
+	case core.RelayFails:
+		return lang.L("The relay has a problem of its own. Try again later, or choose another relay.")
+	case core.RelayDenies:
+		return lang.L("The relay wants a password, or another one than this. Ask who runs it for the full address.")
 	default:
 		return lang.L("The relay can't be reached. Check the connection to the internet.")
 	}
+}
+
+// storeSentence tells why what arrives can't be stored.
+func storeSentence(err error) string {
+	if !errors.Is(err, core.ErrDiskFull) {
+		err = errNotKept
+	}
+	return lang.L("What arrives can't be stored and waits on the relays. {{.Reason}}", map[string]any{"Reason": sentence(err)})
 }
 
 // contactFailure tells why a connection did not come about, and what to do.
@@ -272,6 +313,7 @@ func (w *Window) contactName(c *core.Contact) string {
 
 // Errors of reading codes that are made here.
 var (
+	errNoCopy      = errors.New("nothing can be put into the clipboard")
 	errNoClipboard = errors.New("no picture in the clipboard")
 	errNoFile      = errors.New("the file can't be read")
 )

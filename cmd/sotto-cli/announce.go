@@ -26,8 +26,10 @@ type announced struct {
 	files    map[int64]fileTold
 	sent     map[int64]bool // messages that were told to be sent, and not yet to be delivered
 	relays   map[string]core.RelayState
-	// The contacts that were told to be elsewhere.
+	// The contacts that were told to be elsewhere, 0 for the address, and those to which nothing is sent: the host of the relay.
 	elsewhere map[int64]bool
+	held      map[int64]string
+	unstored  bool // messages could not be stored
 }
 
 // mark is kept in the profile.
@@ -105,6 +107,10 @@ func (a *announcer) tell(ctx context.Context, e core.Event) {
 			a.tellProgress(p, c)
 		case core.RelayChanged:
 			a.tellRelay(p, c.Relay)
+		case core.AddressChanged:
+			a.tellAddress(p, c.Address)
+		case core.StoreChanged:
+			a.tellStore(p)
 		}
 	}
 	a.tellError(ctx, e.Profile, err)
@@ -145,6 +151,16 @@ func (a *announcer) resyncProfile(ctx context.Context, p *announced) error {
 	if err := a.tellRequests(ctx, p); err != nil {
 		return err
 	}
+	address, err := p.profile.Address(ctx)
+	switch {
+	case err == nil:
+		a.tellAddress(p, &address)
+	case errors.Is(err, core.ErrNoAddress):
+		a.tellAddress(p, nil)
+	default:
+		return err
+	}
+	a.tellStore(p)
 	return a.tellItems(ctx, p)
 }
 
@@ -159,7 +175,7 @@ func (a *announcer) of(ctx context.Context, id string) (*announced, error) {
 		return nil, nil
 	}
 	p := &announced{profile: profile, contacts: make(map[int64]core.ContactState), sent: make(map[int64]bool), files: make(map[int64]fileTold), relays: make(map[string]core.RelayState),
-		elsewhere: make(map[int64]bool)}
+		elsewhere: make(map[int64]bool), held: make(map[int64]string)}
 	b, err := profile.Announced(ctx)
 	if err != nil {
 		return nil, err
@@ -329,6 +345,14 @@ func (a *announcer) tellContact(ctx context.Context, p *announced, id int64) err
 		p.elsewhere[id] = c.Elsewhere
 		a.write(object{"event": "elsewhere", "profile": p.profile.ID(), "contact": id, "elsewhere": c.Elsewhere})
 	}
+	if c.Held != p.held[id] {
+		p.held[id] = c.Held
+		o := object{"event": "held", "profile": p.profile.ID(), "contact": id, "held": c.Held != ""}
+		if c.Held != "" {
+			o["relay"], o["error"] = c.Held, heldText(c.Held)
+		}
+		a.write(o)
+	}
 	before := p.contacts[id]
 	if before == c.State {
 		return nil
@@ -389,8 +413,49 @@ func (a *announcer) tellRelay(p *announced, r core.RelayStatus) {
 	}
 	p.relays[name] = r.State
 	o := object{"event": "relay", "profile": p.profile.ID(), "address": name, "state": r.State}
-	if r.Err != nil {
-		o["error"] = r.Err.Error()
+	relayError(o, r)
+	a.write(o)
+}
+
+// relayError adds why there is no session with a relay.
+func relayError(o object, r core.RelayStatus) {
+	if r.Err == nil {
+		return
 	}
+	text, code := describe(&core.RelayError{Relay: r.Server, Err: r.Err})
+	o["error"], o["detail"] = text, r.Err.Error()
+	if code != "" {
+		o["code"] = code
+	}
+}
+
+// addressNumber stands for the address among the contacts that are elsewhere.
+const addressNumber = 0
+
+// tellAddress tells when another program receives the requests at the address, and when this one does again.
+func (a *announcer) tellAddress(p *announced, address *core.Address) {
+	elsewhere := address != nil && address.Elsewhere
+	if elsewhere == p.elsewhere[addressNumber] {
+		return
+	}
+	p.elsewhere[addressNumber] = elsewhere
+	if address != nil {
+		a.write(object{"event": "elsewhere", "profile": p.profile.ID(), "address": true, "elsewhere": elsewhere})
+	}
+}
+
+// tellStore tells when what arrives can't be stored, and when it can again.
+func (a *announcer) tellStore(p *announced) {
+	reason := p.profile.StoreError()
+	if p.unstored == (reason != nil) {
+		return
+	}
+	p.unstored = reason != nil
+	o := object{"event": "notice", "kind": "stored"}
+	if reason != nil {
+		o = errorEvent(reason)
+		o["error"] = fmt.Sprintf("messages can't be stored, and wait on the relays: %s", o["error"])
+	}
+	o["profile"] = p.profile.ID()
 	a.write(o)
 }

@@ -63,7 +63,7 @@ var needed = map[string][]string{
 	"connect": {"link"}, "connect.plan": {"link"}, "accept": {"request"}, "reject": {"request"},
 	"send": {"contact"}, "history": {"contact"}, "read": {"contact"}, "draft": {"contact"}, "clear": {"contact"},
 	"contact.delete": {"contact"}, "contact.code": {"contact"}, "contact.verify": {"contact", "code"}, "contact.receipts": {"contact"},
-	"rotate": {"contact"}, "resync": {"contact"}, "receive.here": {"contact"},
+	"rotate": {"contact"}, "resync": {"contact"},
 	"mute": {"contact"}, "pin": {"contact"}, "archive": {"contact"}, "block": {"contact"}, "alias": {"contact"},
 	"disappearing": {"contact", "seconds"}, "preferences.set": {"feature"},
 	"edit": {"message"}, "live": {"message"}, "react": {"message", "emoji"}, "retry": {"message"}, "message.info": {"message"},

@@ -36,8 +36,9 @@
 // not know is ignored. The answer to a line from which no id can be read has none. Empty lines are nothing.
 //
 // Commands are executed in their order, but the answers to invite, connect.plan, connect, rotate and address.create, which
-// wait for a relay up to a minute, can come after those to later commands. Contacts and messages are numbers that stay the same for as
-// long as the profile exists, as are requests; profiles are named by strings. A line has at most 1 MiB. What a command needs, what
+// wait for a relay up to a minute, or for seconds if it can't be reached, can come after those to later commands. Contacts and
+// messages are numbers that stay the same for as long as the profile exists, as are requests; profiles are named by strings. A line
+// has at most 1 MiB. What a command needs, what
 // it can have in [brackets], and what its answer has:
 //
 //	profile.create  name [passphrase] [relays] [hidden] profile
@@ -76,7 +77,7 @@
 //	    the link can stand in a longer text. The connection comes about in the background
 //	address.create  [long]                        link
 //	    makes the address of the profile, which anybody can open to ask for a connection
-//	address.show    [long]                        link, greeting, auto, incognito, failure
+//	address.show    [long]                        link, greeting, auto, incognito, failure, elsewhere
 //	address.set     [greeting] [auto] [incognito]
 //	    greeting is shown to who opens the address. With "auto":true requests are accepted without asking,
 //	    incognito or not, and the greeting is sent as a message
@@ -85,7 +86,8 @@
 //	accept          request [incognito]           contact
 //	reject          request
 //	contacts                                      contacts: [{contact, name, alias, state, failure, link, unread, active, incognito, verified, receipts, muted, pinned,
-//	                                                  archived, blocked, picture, full_name, description, address, draft, disappearing, disappearing_offer}]
+//	                                                  archived, blocked, elsewhere, held, picture, full_name, description, address, draft, disappearing,
+//	                                                  disappearing_offer}]
 //	    incognito is the name by which the contact knows the profile if it is another one, verified the time
 //	contact.code    contact                       code
 //	    which is the same on both sides if nobody sits between them
@@ -96,12 +98,14 @@
 //	    moves the queue on which messages of the contact wait to another relay, while messages flow
 //	resync          contact
 //	    makes the encryption with the contact anew, as after a backup was restored
-//	receive.here    contact
-//	    has the messages of the contact come here again, and not to another program; see the event elsewhere
+//	receive.here    [contact]
+//	    has the messages of the contact, or without one the requests at the address, come here again and not to another program;
+//	    see the event elsewhere
 //	network         [routing] [fallback]          routing, fallback
 //	    when relays of others are reached through one's own, so that they don't see the network address:
 //	    "never", "unprotected" (without a proxy like Tor), "unknown" (relays that are not one's own, as at first) or "always";
-//	    and whether those that can't be reached so are reached directly: "never", "protected" or "allow"
+//	    and whether those that can't be reached so are reached directly: "never", "protected" (only if they don't learn the network
+//	    address: through Tor, or in one's own network, as at first) or "allow". What is not sent for that waits: see the event held
 //	tor             mode                          as tor.status
 //	    what goes through Tor: "tor-only" (everything, or nothing at all), "onion-relays" (what goes to relays with an onion
 //	    address) or "direct" (nothing). tor.profile does the same for the profile in use alone; "" is as the program has it
@@ -171,7 +175,7 @@
 //	    of those before the message before
 //	read            contact
 //	    all messages of the contact were seen
-//	status                                        profile, name, relays: [{address, operator, state, since, error}], embedded: address
+//	status                                        profile, name, relays: [{address, operator, state, since, error, code, detail}], embedded: address
 //	    relays are those with which there is a session, or should be one; embedded is the relay in this program, with
 //	    the password by which other programs of yours can use it as their --relay
 //	quit
@@ -192,17 +196,17 @@
 //
 //	bad_command, name, no_profile, no_profile_in_use, locked, app_locked, no_passphrase, passphrase_used, wrong_passphrase,
 //	damaged, newer_data, keyring,
-//	not_link, damaged_link, newer_link, link_kind, own_link, used_link, deleted_link, unknown_relay, business_link,
+//	not_link, damaged_link, newer_link, older_link, link_kind, own_link, used_link, deleted_link, unknown_relay, business_link,
 //	no_address, address_exists, no_request, no_contact, no_message, not_connected, not_failed, empty, too_long, not_editable,
 //	too_old, not_forwardable, not_live, not_own, emoji, too_many_reactions, not_allowed, preference, description, picture_too_large,
 //	no_file, not_regular, not_found, exists, not_here, file_too_large, file_state, legacy_file, damaged_file,
 //	disk_full, no_file_relay, unknown_relays,
-//	relay_address, relay_port, relay_identity, no_relays, unreachable, timeout, refused, network,
+//	relay_address, relay_port, relay_identity, relay_version, no_relays, unreachable, timeout, refused, held, network,
 //	tor_mode, tor_only, tor_bridge, tor_upstream, tor_existing, tor_control, tor_not_ready.
 //
 // bad_command is also for a command without a member that it needs. damaged, newer_data and keyring tell why a
-// profile can't be opened. unreachable, timeout and relay_identity are about the relay that a command waited for; which one,
-// and why, tell the events relay.
+// profile can't be opened. unreachable, timeout, relay_identity and relay_version are about the relay that a command waited for, which
+// the text names. held tells that no relay of one's own can forward to it; see network.
 //
 // The program ends with the status 0 after the end of its input, quit, or a signal; with 1 if it could not do its work, and 2 if the
 // command line is wrong. What was wrong stands on standard error, on which there is nothing else.
@@ -221,26 +225,32 @@
 //	{"event":"sent","profile":"…","contact":3,"message":17}
 //	{"event":"delivered","profile":"…","contact":3,"message":17}
 //	{"event":"elsewhere","profile":"…","contact":3,"elsewhere":true}
+//	{"event":"elsewhere","profile":"…","address":true,"elsewhere":true}
+//	{"event":"held","profile":"…","contact":3,"held":true,"relay":"relay.example.org","error":"…"}
 //	{"event":"relay","profile":"…","address":"smp://…","state":"connected"}
 //	{"event":"tor","mode":"tor-only","state":"bootstrapping","percent":50,"phase":"directory"}
 //	{"event":"lock","locked":true}
 //	{"event":"link","link":"…"}
 //	{"event":"notice","profile":"…","contact":3,"kind":"moved"}
 //	{"event":"error","profile":"…","contact":3,"message":17,"failure":"gone","error":"…"}
+//	{"event":"error","profile":"…","error":"…","code":"disk_full"}
 //
 // The state of a file is "offered", "waiting", "uploading", "downloading", "paused", "done", "failed" (with failure: "gone", "damaged",
 // "disk full", "refused", "full", "blocked", "no relay", "not kept", "no contact" or "not possible", and the host of the relay) or
 // "cancelled"; done and total are bytes, and speed, while it is on its way, bytes a second. With state "done", the failure "not saved" tells that the copy could not be written.
-// elsewhere tells that another program that has a copy of the profile receives the contact's messages, and that this one does again.
+// elsewhere tells that another program that has a copy of the profile receives the contact's messages, or the requests at the address,
+// and that this one does again. held tells that what is sent to the contact waits, and why, and that it does not wait any more. A
+// relay that is disconnected has an error, a code like those of answers, and the detail, which is for who looks for the cause.
 // A link is what the program was started with a second time, empty if with none.
 // The event message of a reply has "reply":{"message":…,"text":"…"}, and of others forwarded, live and ttl, as in
 // history. message.changed is about a message that was told before, of one's own or not: it was edited or taken back, there
 // is another reaction, it is complete, or its time to disappear is known. A notice has the kind "moved", "peer moved", "syncing",
 // "synced", "feature" (with feature, who: "both", "me", "contact" or "nobody", and own: whether it was changed
 // here), "disappearing" (with seconds, and offer: whether it is only what the contact would like), "picture",
-// "profile" (with text) or "call". An error is about a contact
+// "profile" (with text), "call", or "stored", about a profile: messages can be stored again. An error is about a contact
 // that can't be connected with, about a message that can't be sent, about what is missing from a
-// conversation (with kind and count), or about a profile; then it can have a code.
+// conversation (with kind and count), or about a profile; then it can have a code. With disk_full nothing is lost: what arrives
+// stays on the relays until there is room again.
 //
 // What arrives while the program does not run comes as events after the next start. Nothing is left
 // out: after a crash events that were told last can come once more, with the same numbers.

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 
 	"github.com/sotto-chat/sotto/core"
-	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/store/vault"
 )
 
@@ -52,6 +50,7 @@ var errorCodes = []struct {
 	{err: core.ErrNotLink, code: "not_link"},
 	{err: core.ErrDamagedLink, code: "damaged_link", text: "the link is incomplete or was changed: copy it again, from its first to its last character"},
 	{err: core.ErrNewerLink, code: "newer_link"},
+	{err: core.ErrOlderLink, code: "older_link"},
 	{err: core.ErrOwnLink, code: "own_link"},
 	{err: core.ErrLinkUsed, code: "used_link"},
 	{err: core.ErrLinkDeleted, code: "deleted_link"},
@@ -98,8 +97,6 @@ var errorCodes = []struct {
 	{err: core.ErrRelayAddress, code: "relay_address"},
 	{err: core.ErrRelayPort, code: "relay_port"},
 	{err: core.ErrNoRelays, code: "no_relays"},
-	{err: smp.ErrAuth, code: "refused",
-		text: "the relay refuses it: its address needs a password (smp://fingerprint:password@host), or another one, or it makes no new queues"},
 }
 
 // describe returns what people read about an error, and its name for programs, empty if it has none.
@@ -109,9 +106,12 @@ func describe(err error) (text, code string) {
 		kind    *core.LinkKindError
 		picture *core.PictureTooLargeError
 		unknown *core.UnknownRelaysError
-		refused *smp.Error
-		dial    *core.DialError
+		held    *core.HeldError
+		at      *core.RelayError
 	)
+	if errors.As(err, &held) { // it wraps why the relay in between can't do it
+		return heldText(held.Relay.Hosts[0]), "held"
+	}
 	for _, c := range errorCodes {
 		if errors.Is(err, c.err) {
 			if c.text != "" {
@@ -130,16 +130,57 @@ func describe(err error) (text, code string) {
 		return text, "picture_too_large"
 	case errors.As(err, &kind):
 		return text, "link_kind"
-	case errors.As(err, &refused):
-		return text, "refused"
-	case errors.As(err, &dial):
-		return dialText(dial), dialCode(dial)
-	case errors.Is(err, context.DeadlineExceeded):
-		return "the relay did not answer in time: try again later", "timeout"
 	case errors.Is(err, fs.ErrNotExist):
 		return text, "not_found"
+	case core.ProblemOf(err) != "":
+		relay := "the relay"
+		if errors.As(err, &at) {
+			relay += " " + at.Relay.Hosts[0]
+		}
+		return relayText(relay, core.ProblemOf(err))
 	}
 	return text, ""
+}
+
+// heldText tells why nothing is sent to a relay.
+func heldText(host string) string {
+	return "no relay of yours can forward to " + host + ", and a direct connection would show it your network address: allow that with " +
+		`the command network and "fallback":"allow", or turn Tor on with the command tor`
+}
+
+// relayText tells what is the matter with a relay and what can be done, and what programs call it.
+func relayText(relay string, p core.RelayProblem) (text, code string) {
+	switch p {
+	case core.RelayTimeout:
+		return relay + " did not answer in time: try again later", "timeout"
+	case core.RelayNotFound:
+		return relay + " can't be reached: there is no host with the name in its address, or no network", "unreachable"
+	case core.RelayRefuses:
+		return relay + " can't be reached: at its host nothing listens on the port of its address. Ask who runs it, or use another relay", "unreachable"
+	case core.RelayIdentity:
+		return "what answers is not " + relay + ": the fingerprint in its address is that of another one", "relay_identity"
+	case core.RelayNoTLS, core.RelayProtocol:
+		return "what answers on the port of " + relay + " does not speak as a relay does: check the port in its address", "unreachable"
+	case core.RelayVersion:
+		return relay + " speaks no version of the protocol that this program knows: update the older of the two", "relay_version"
+	case core.RelayNeedsTor:
+		return relay + " has an onion address: turn Tor on with the command tor", "unreachable"
+	case core.RelayNoHost:
+		return relay + " has no onion address, and the settings of Tor ask for one", "unreachable"
+	case core.RelayNoProxy:
+		return relay + " can't be reached: the proxy in between does not work. See tor.status", "unreachable"
+	case core.RelayBeyond:
+		return relay + " can't be reached by the relay of yours that forwards to it: try again later", "unreachable"
+	case core.RelayLost:
+		return "the connection with " + relay + " was lost: it is made again by itself", "unreachable"
+	case core.RelayFull:
+		return relay + " takes no more for now: try again later", "refused"
+	case core.RelayFails:
+		return relay + " has a problem of its own: try again later, or use another relay", "refused"
+	case core.RelayDenies:
+		return relay + " refuses it: its address needs a password (smp://fingerprint:password@host), or another one, or it makes no new queues", "refused"
+	}
+	return relay + " can't be reached: check the network, and try again later", "unreachable"
 }
 
 // errorEvent is the event that tells an error, with its code if it has one.
@@ -150,35 +191,6 @@ func errorEvent(err error) object {
 		o["code"] = code
 	}
 	return o
-}
-
-func dialCode(e *core.DialError) string {
-	switch e.Kind {
-	case core.DialTimeout:
-		return "timeout"
-	case core.DialIdentity:
-		return "relay_identity"
-	}
-	return "unreachable"
-}
-
-// dialText tells why no session with a relay came about. Which relay it was is in the events about relays, as there can be several.
-func dialText(e *core.DialError) string {
-	switch e.Kind {
-	case core.DialTimeout:
-		return "the relay did not answer in time: try again later"
-	case core.DialNotFound:
-		return "the relay can't be reached: there is no host with the name in its address, or no network"
-	case core.DialRefused:
-		return "the relay can't be reached: at its host nothing listens on the port of its address"
-	case core.DialIdentity:
-		return "what answers is not the relay: the fingerprint in its address is that of another one"
-	case core.DialTLS:
-		return "what answers on the port of the relay's address does not speak as a relay does"
-	case core.DialOnion:
-		return "the relay has an onion address: turn Tor on with the command tor"
-	}
-	return "the relay can't be reached: " + e.Kind.String()
 }
 
 // decodeError tells in words of JSON what is wrong with a line.

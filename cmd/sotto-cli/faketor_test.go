@@ -153,9 +153,11 @@ func (f *fakeTor) request(user, host string) int {
 // serve speaks SOCKS5 with a user and a password (RFC 1928 and 1929).
 func (f *fakeTor) serve(c net.Conn, mode torMode) {
 	r := bufio.NewReader(c)
+	gone := false // the program has ended the connection, as when it is killed
 	read := func(n int) []byte {
 		b := make([]byte, n)
 		if _, err := io.ReadFull(r, b); err != nil {
+			gone = true
 			return make([]byte, n)
 		}
 		return b
@@ -180,6 +182,9 @@ func (f *fakeTor) serve(c net.Conn, mode torMode) {
 		host = short()
 	}
 	port := binary.BigEndian.Uint16(read(2))
+	if gone {
+		return
+	}
 	turn := f.request(user, host)
 	answer := func(reply byte) { c.Write([]byte{5, reply, 0, 1, 0, 0, 0, 0, 0, 0}) }
 	switch {

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -260,15 +262,21 @@ type relayProcess struct {
 
 func startRelay(t *testing.T) *relayProcess { return makeRelay(t, false) }
 
+// freePort returns a port that systems give to no outgoing connection, so that it stays free until a relay is started, and started again.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, ports, tries = 20000, 10000, 100
+	var err error
+	for range tries {
+		port := strconv.Itoa(first + rand.N(ports))
+		var l net.Listener
+		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+	t.Fatal(err)
+	return ""
 }
 
 // makeRelay starts a relay, also for files or not.

@@ -25,6 +25,7 @@ import (
 var errUsage = errors.New("run sotto-cli --help for the usage")
 
 func main() {
+	core.ReportFaults(os.Stderr)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout)
 	stop()

@@ -189,6 +189,7 @@ func TestElsewhere(t *testing.T) {
 	b.event(object{"event": "connected"})
 	// What the first one sends, a receipt too, moves the encryption on to where the copy can't follow.
 	a.do(object{"cmd": "contact.receipts", "contact": contact["invitation"], "on": false})
+	a.do(object{"cmd": "address.create"})
 	a.end()
 	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
@@ -198,11 +199,18 @@ func TestElsewhere(t *testing.T) {
 	a.event(object{"event": "message", "text": "to the first"})
 	other := startChild(t, "--data", copied, "--relay", relay.address)
 	a.event(object{"event": "elsewhere", "contact": contact["invitation"], "elsewhere": true})
+	a.event(object{"event": "elsewhere", "address": true, "elsewhere": true})
+	if shown := a.do(object{"cmd": "address.show"}); shown["elsewhere"] != true {
+		t.Errorf("the address is %v", shown)
+	}
 	b.do(object{"cmd": "send", "contact": atBob, "text": "to the copy"})
 	other.event(object{"event": "message", "text": "to the copy"})
 	a.do(object{"cmd": "receive.here", "contact": contact["invitation"]})
 	other.event(object{"event": "elsewhere", "contact": contact["invitation"], "elsewhere": true})
 	a.event(object{"event": "elsewhere", "contact": contact["invitation"], "elsewhere": false})
+	a.do(object{"cmd": "receive.here"})
+	other.event(object{"event": "elsewhere", "address": true, "elsewhere": true})
+	a.event(object{"event": "elsewhere", "address": true, "elsewhere": false})
 	a.end()
 	other.end()
 	b.end()
@@ -214,10 +222,10 @@ func TestMending(t *testing.T) {
 	b := startChild(t, "--data", t.TempDir(), "--relay", second.address)
 	a.do(object{"cmd": "profile.create", "name": "Alice"})
 	b.do(object{"cmd": "profile.create", "name": "Bob"})
-	if n := a.do(object{"cmd": "network"}); n["routing"] != "unknown" || n["fallback"] != "allow" {
+	if n := a.do(object{"cmd": "network"}); n["routing"] != "unknown" || n["fallback"] != "protected" {
 		t.Errorf("at first the network is %v", n)
 	}
-	if n := a.do(object{"cmd": "network", "routing": "never"}); n["routing"] != "never" || n["fallback"] != "allow" {
+	if n := a.do(object{"cmd": "network", "routing": "never"}); n["routing"] != "never" || n["fallback"] != "protected" {
 		t.Errorf("the network is %v", n)
 	}
 	if n := a.try(object{"cmd": "network", "routing": "sometimes"}); n["code"] != "network" {

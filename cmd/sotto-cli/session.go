@@ -345,6 +345,9 @@ var profileCommands = map[string]func(*session, context.Context, *core.Profile, 
 		if a.Failure != "" {
 			o["failure"] = a.Failure
 		}
+		if a.Elsewhere {
+			o["elsewhere"] = true
+		}
 		return o, err
 	},
 	"address.set": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
@@ -388,6 +391,9 @@ var profileCommands = map[string]func(*session, context.Context, *core.Profile, 
 		return nil, p.Resync(ctx, c.Contact)
 	},
 	"receive.here": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
+		if c.Contact == 0 {
+			return nil, p.ReceiveAddressHere(ctx)
+		}
 		return nil, p.ReceiveHere(ctx, c.Contact)
 	},
 	"network": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
@@ -441,9 +447,7 @@ func (s *session) status(_ context.Context, p *core.Profile, _ command) (object,
 		if r.Operator != "" {
 			o["operator"] = r.Operator
 		}
-		if r.Err != nil {
-			o["error"] = r.Err.Error()
-		}
+		relayError(o, r)
 		list = append(list, o)
 	}
 	o := object{"profile": p.ID(), "name": p.Name(), "relays": list}
@@ -498,12 +502,12 @@ func contactObject(c core.Contact) object {
 	if c.Invitation != "" {
 		o["link"] = c.Invitation
 	}
-	for name, on := range map[string]bool{"muted": c.Muted, "pinned": c.Pinned, "archived": c.Archived, "blocked": c.Blocked, "picture": c.Picture != nil} {
+	for name, on := range map[string]bool{"muted": c.Muted, "pinned": c.Pinned, "archived": c.Archived, "blocked": c.Blocked, "elsewhere": c.Elsewhere, "picture": c.Picture != nil} {
 		if on {
 			o[name] = true
 		}
 	}
-	for name, text := range map[string]string{"full_name": c.FullName, "description": c.Description, "address": c.Address, "draft": c.Draft} {
+	for name, text := range map[string]string{"full_name": c.FullName, "description": c.Description, "address": c.Address, "draft": c.Draft, "held": c.Held} {
 		if text != "" {
 			o[name] = text
 		}

@@ -53,6 +53,7 @@ var version = ""
 const appID = "chat.sotto.Sotto"
 
 func main() {
+	core.ReportFaults(os.Stderr)
 	if err := run(os.Args[1:]); err != nil {
 		if !errors.Is(err, flag.ErrHelp) {
 			fmt.Fprintln(os.Stderr, "sotto:", err)
@@ -190,7 +191,6 @@ func runWindow(ctx context.Context, dir string, opt core.Options, o ui.Options, 
 	fyneapp.SetMetadata(fyne.AppMetadata{ID: appID, Name: "Sotto", Version: version,
 		Icon: fyne.NewStaticResource("sotto.svg", icon), Migrations: map[string]bool{"fyneDo": true}})
 	app := fyneapp.NewWithID(appID)
-	fyne.SetCurrentApp(newPrivateApp(app))
 	if err != nil {
 		ui.ShowFailure(app, app.NewWindow("Sotto"), err)
 		app.Run()
@@ -202,7 +202,8 @@ func runWindow(ctx context.Context, dir string, opt core.Options, o ui.Options, 
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	o.Core, o.Version, o.Relays, o.Clipboard, o.Camera = c, version, opt.Relays, clipboardPicture, cameraPictures
+	o.Core, o.Folder, o.Version, o.Relays, o.Camera = c, dir, version, opt.Relays, cameraPictures
+	o.Clipboard, o.CopyPicture = desktop.ClipboardPicture, desktop.SetClipboardPicture
 	o.Screenshot, o.Watch, o.LessMotion, o.Scale = desktop.Screenshot, desktop.Watch, desktop.LessMotion, scaleFunc()
 	o.Record = func(r sound.Recording) (ui.Recorder, error) { return sound.Record(r) }
 	o.Play = func(p sound.Playback) (ui.Player, error) { return sound.Play(p) }
@@ -225,8 +226,8 @@ func runWindow(ctx context.Context, dir string, opt core.Options, o ui.Options, 
 		case <-ended:
 		}
 	}()
+	defer w.Close() // after a panic too: what was typed is kept
 	app.Run()
-	w.Close()
 	return nil
 }
 

@@ -144,7 +144,7 @@ func TestFiles(t *testing.T) {
 		return false
 	})
 	bob.click("Save as")
-	bob.shows("Save File")
+	bob.shows("Save the file")
 	bob.keep("save")
 	bob.key("Return")
 	saved := filepath.Join(s.home, "minutes.dat")

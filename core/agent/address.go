@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/internal/fault"
 	"github.com/sotto-chat/sotto/core/ratchet"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
@@ -16,7 +17,7 @@ import (
 // short link shows before connecting, MaxLinkData bytes at most. created is called in the
 // transaction that stores the address.
 func (a *Agent) MakeAddress(ctx context.Context, data []byte, created func(tx *store.Tx, connection int64, i Invitation) error) (connection int64, err error) {
-	q, err := a.newQueue(ctx, nil, smp.ModeContact, func(address QueueAddress) Link {
+	q, err := a.newQueue(ctx, nil, aFewTries, smp.ModeContact, func(address QueueAddress) Link {
 		return Link{Kind: LinkContact, Versions: a.cfg.Versions.Agent, Queues: []QueueURI{{a.cfg.Versions.Client, address}}}
 	}, data)
 	if err != nil {
@@ -73,7 +74,8 @@ func (a *Agent) SetLinkData(ctx context.Context, connection int64, data []byte) 
 // Resolve reads what a relay keeps for a short link. That of a one-time link secures its queue for
 // us: nobody else can open it then, and the key is kept with the data for a later Join, so that
 // resolving again gives the same.
-func (a *Agent) Resolve(ctx context.Context, l *ShortLink) (*LinkData, error) {
+func (a *Agent) Resolve(ctx context.Context, l *ShortLink) (_ *LinkData, err error) {
+	defer fault.Contain(&err)
 	link := *l
 	if link.Preset {
 		known := false
@@ -91,7 +93,7 @@ func (a *Agent) Resolve(ctx context.Context, l *ShortLink) (*LinkData, error) {
 	}
 	id, secret := linkSecret(link.Kind, link.Key)
 	secret.Wipe()
-	answer, err := a.command(ctx, link.Server, id, nil, smp.LGet{})
+	answer, err := a.ask(ctx, link.Server, id, nil, smp.LGet{})
 	if errors.Is(err, smp.ErrAuth) {
 		return nil, ErrLinkUsed
 	} else if err != nil {
@@ -128,7 +130,7 @@ func (a *Agent) resolveInvitation(ctx context.Context, l *ShortLink) (*LinkData,
 	if p.SenderID == nil {
 		key := crypt.Ed25519Private(p.Key)
 		defer key.Wipe()
-		answer, err := a.command(ctx, l.Server, smp.ID(l.ID), &key, smp.LKey{Key: key.Public()})
+		answer, err := a.ask(ctx, l.Server, smp.ID(l.ID), &key, smp.LKey{Key: key.Public()})
 		if errors.Is(err, smp.ErrAuth) {
 			return nil, ErrLinkUsed
 		} else if err != nil {
@@ -149,12 +151,12 @@ func (a *Agent) resolveInvitation(ctx context.Context, l *ShortLink) (*LinkData,
 // request begins a connection with the owner of an address: our own invitation goes to the
 // address, and the owner opens it (agent.md §8).
 func (a *Agent) request(ctx context.Context, link Link, info []byte, created func(tx *store.Tx, connection int64) error) (connection int64, err error) {
-	version, ok := a.cfg.Versions.Agent.Agree(link.Versions)
-	queue := link.Queues[0]
-	client, clientOK := a.cfg.Versions.Client.Agree(queue.Versions)
-	if !ok || !clientOK {
-		return 0, ErrLinkVersion
+	if err := a.Check(link); err != nil {
+		return 0, err
 	}
+	version, _ := a.cfg.Versions.Agent.Agree(link.Versions)
+	queue := link.Queues[0]
+	client, _ := a.cfg.Versions.Client.Agree(queue.Versions)
 	private, err := ratchet.NewPrivateParams(a.cfg.Rand, a.cfg.PQ && version >= pqVersion)
 	if err != nil {
 		return 0, err

@@ -114,7 +114,7 @@ type Message struct {
 	Missing   int64 // how many messages were skipped
 }
 
-// Handler is the application above the agent. Its methods, RelayState excepted, are called
+// Handler is the application above the agent. Its methods, RelayState and StoreState excepted, are called
 // in the transaction that changes the connection; an error undoes all of it and the event
 // comes again later. They must not wait for the network.
 type Handler interface {
@@ -143,6 +143,9 @@ type Handler interface {
 	// Elsewhere is called when another program, which has the same data, receives the messages of a connection from now
 	// on, and when this one does again.
 	Elsewhere(tx *store.Tx, connection int64, elsewhere bool) error
+	// Held is called when what is to be sent to a connection waits because no relay of our own can forward it to that relay, see
+	// HeldError, and with nil when it does not wait any more.
+	Held(tx *store.Tx, connection int64, relay *wire.Server) error
 	// Sent is called when the relay has a message, Delivered when its receipt came, and
 	// NotSent when it is given up. The reference is that of Send.
 	Sent(tx *store.Tx, connection, reference int64) error
@@ -150,6 +153,9 @@ type Handler interface {
 	NotSent(tx *store.Tx, connection, reference int64, reason error) error
 	// RelayState is called, outside of any transaction, when the session with a relay changes.
 	RelayState(server wire.Server, up bool, reason error)
+	// StoreState is called, outside of any transaction, with the reason when what arrives can't be stored, as when the disk is
+	// full. It stays on the relay until it can, of which StoreState is told with nil.
+	StoreState(reason error)
 }
 
 // Retry is how long to wait between attempts (agent.md §11): First, then half as much again
@@ -208,10 +214,14 @@ type Config struct {
 	Presets []wire.Server
 	// Route returns the choice of private routing; with nil nothing is routed. Known tells whether a
 	// relay is one of our own, and ChooseProxy returns the relay of our own through which another
-	// one is to be reached. Both are needed with Route.
+	// one is to be reached, after those that were tried. Both are needed with Route. Protected tells whether a relay that we
+	// connect to ourselves does not see our network address, as through Tor, and Near whether a relay is in a network where
+	// its users know each other's addresses and where no proxy reaches it, as on this computer. With nil none is.
 	Route       func() Route
 	Known       func(server wire.Server) bool
-	ChooseProxy func(destination wire.Server) (Relay, error)
+	Protected   func(server wire.Server) bool
+	Near        func(server wire.Server) bool
+	ChooseProxy func(destination wire.Server, tried []wire.Server) (Relay, error)
 	// Isolate tells whether each queue has a connection of its own to its relay, so that the relay
 	// can't tell by it which queues belong together; with nil all share one.
 	Isolate func() bool
@@ -249,6 +259,10 @@ type Agent struct {
 	again    chan struct{}     // closed, and made anew, by Retry
 	// The queues that another program receives from.
 	elsewhere map[queueName]bool
+	held      map[int64]heldQueue // by connection
+
+	storing  sync.Mutex
+	unstored attempts // to store what arrives, while that fails
 }
 
 // New returns an agent, which does nothing before Start.
@@ -261,7 +275,7 @@ func New(cfg Config) *Agent {
 		cfg.RetryQuota = retryQuota
 	}
 	a := &Agent{cfg: cfg, sessions: map[string]*relaySession{}, senders: map[int64]*sender{}, joins: map[int64]bool{}, draining: map[int64]bool{},
-		again: make(chan struct{}), elsewhere: map[queueName]bool{}}
+		again: make(chan struct{}), elsewhere: map[queueName]bool{}, held: map[int64]heldQueue{}}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	return a
 }

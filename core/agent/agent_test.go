@@ -8,10 +8,12 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/sotto-chat/sotto/core/internal/fault"
 	"github.com/sotto-chat/sotto/store"
 )
 
 func TestMain(m *testing.M) {
+	fault.Report(func(e *fault.Error) { panic(e) })
 	if os.Getenv(crashVariable) != "" {
 		crashMain()
 		return

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/sotto-chat/sotto/core/ratchet"
+	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/store"
 )
 
@@ -25,17 +26,22 @@ func (a *Agent) Code(tx *store.Tx, connection int64) (code ratchet.VerificationC
 	return r.VerificationCode(), nil
 }
 
-// Check returns ErrLinkVersion if Join could not open a link because of its versions.
+// Check returns ErrLinkVersion or ErrLinkOld if Join could not open a link because of its versions.
 func (a *Agent) Check(l Link) error {
-	_, ok := a.cfg.Versions.Agent.Agree(l.Versions)
-	if ok {
-		_, ok = a.cfg.Versions.Client.Agree(l.Queues[0].Versions)
+	type versions struct{ ours, theirs wire.VersionRange }
+	list := []versions{{a.cfg.Versions.Agent, l.Versions}, {a.cfg.Versions.Client, l.Queues[0].Versions}}
+	if l.Kind == LinkInvitation {
+		list = append(list, versions{a.cfg.Versions.Ratchet, l.E2E.Versions})
 	}
-	if ok && l.Kind == LinkInvitation {
-		_, ok = a.cfg.Versions.Ratchet.Agree(l.E2E.Versions)
+	var err error
+	for _, v := range list {
+		switch _, ok := v.ours.Agree(v.theirs); {
+		case ok:
+		case v.theirs.Max < v.ours.Min:
+			err = ErrLinkOld
+		default:
+			return ErrLinkVersion
+		}
 	}
-	if !ok {
-		return ErrLinkVersion
-	}
-	return nil
+	return err
 }

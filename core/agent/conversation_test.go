@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sotto-chat/sotto/core/internal/accept"
 	"github.com/sotto-chat/sotto/core/relay"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/transport"
@@ -39,11 +40,9 @@ func newProxy(t testing.TB, dial relay.DialFunc) *testRelay {
 func newRelayWith(t testing.TB, config relay.Config) *testRelay {
 	t.Helper()
 	r := &testRelay{t: t, config: config, dir: filepath.Join(t.TempDir(), "relay")}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := accept.Listen(t)
 	_, port, _ := net.SplitHostPort(l.Addr().String())
+	var err error
 	if r.server, err = relay.Init(r.dir, relay.Settings{Hosts: []string{"127.0.0.1"}, Port: port}); err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +74,7 @@ func (r *testRelay) serve(l net.Listener) {
 // start serves again on the same port.
 func (r *testRelay) start() {
 	r.t.Helper()
+	released()
 	l, err := net.Listen("tcp", net.JoinHostPort(r.server.Hosts[0], r.server.Port))
 	if err != nil {
 		r.t.Fatal(err)
@@ -110,7 +110,11 @@ type party struct {
 	versions  Versions // set before run
 	smp       wire.VersionRange
 	noPQ      bool
-	route     Route // likewise
+	route     Route          // likewise
+	held      []*wire.Server // what Held was told
+	protected func(wire.Server) bool
+	near      func(wire.Server) bool
+	proxies   []wire.Server // besides relay
 	path      transport.PathFunc
 	isolate   func() bool
 }
@@ -130,10 +134,20 @@ func (p *party) run(db *store.DB) {
 	p.t.Helper()
 	p.db = db
 	p.Agent = New(Config{DB: db, Handler: p, Rand: rand.Reader, Now: time.Now, PQ: !p.noPQ, Network: smp.Config{Versions: p.smp, Path: p.path}, Isolate: p.isolate, Versions: p.versions, Route: func() Route { return p.route },
-		Known:       func(s wire.Server) bool { return s.SameAs(p.relay) },
-		ChooseProxy: func(wire.Server) (Relay, error) { return Relay{Server: p.relay}, nil },
-		RetrySend:   Retry{10 * time.Millisecond, time.Second, time.Second},
-		Choose:      func(_, _ []wire.Server) (Relay, error) { return Relay{Server: p.relay}, nil }})
+		Known:     func(s wire.Server) bool { return s.SameAs(p.relay) },
+		Protected: p.protected, Near: p.near,
+		ChooseProxy: func(_ wire.Server, tried []wire.Server) (Relay, error) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			for _, s := range append([]wire.Server{p.relay}, p.proxies...) {
+				if !slices.ContainsFunc(tried, s.SameAs) {
+					return Relay{Server: s}, nil
+				}
+			}
+			return Relay{}, errors.New("no other relay")
+		},
+		RetrySend: Retry{10 * time.Millisecond, time.Second, time.Second},
+		Choose:    func(_, _ []wire.Server) (Relay, error) { return Relay{Server: p.relay}, nil }})
 	if err := p.Start(context.Background()); err != nil {
 		p.t.Fatal(err)
 	}
@@ -223,6 +237,10 @@ func (p *party) Unreadable(tx *store.Tx, connection int64, at time.Time, reason 
 }
 func (p *party) Sync(tx *store.Tx, connection int64, _, state SyncState) error {
 	return p.note(tx, func() { p.sync = append(p.sync, state) })
+}
+func (p *party) StoreState(error) {}
+func (p *party) Held(tx *store.Tx, connection int64, relay *wire.Server) error {
+	return p.note(tx, func() { p.held = append(p.held, relay) })
 }
 func (p *party) Elsewhere(tx *store.Tx, connection int64, elsewhere bool) error { return nil }
 func (p *party) Moved(tx *store.Tx, connection int64, mine bool) error {

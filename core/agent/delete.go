@@ -29,6 +29,11 @@ func (a *Agent) Delete(tx *store.Tx, connection int64) error {
 	for _, q := range sending {
 		tx.AfterCommit(func() { a.sendsNoMore(q) })
 	}
+	tx.AfterCommit(func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.held, connection)
+	})
 	return tx.DeleteConnection(connection)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/internal/fault"
 	"github.com/sotto-chat/sotto/core/ratchet"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
@@ -39,7 +40,7 @@ func (a *Agent) Invite(ctx context.Context, data []byte, created func(tx *store.
 		return 0, err
 	}
 	defer private.Wipe()
-	q, err := a.newQueue(ctx, nil, smp.ModeMessaging, func(address QueueAddress) Link {
+	q, err := a.newQueue(ctx, nil, aFewTries, smp.ModeMessaging, func(address QueueAddress) Link {
 		return Link{Kind: LinkInvitation, Versions: a.cfg.Versions.Agent, E2E: private.Link(a.cfg.Versions.Ratchet),
 			Queues: []QueueURI{{a.cfg.Versions.Client, address}}}
 	}, data)
@@ -87,17 +88,15 @@ func (a *Agent) Join(ctx context.Context, link Link, info []byte, created func(t
 	default:
 		return 0, fmt.Errorf("%w: %s", ErrLinkVersion, link.Kind)
 	}
-	version, ok := a.cfg.Versions.Agent.Agree(link.Versions)
-	queue := link.Queues[0]
-	client, clientOK := a.cfg.Versions.Client.Agree(queue.Versions)
-	if !ok || !clientOK {
-		return 0, ErrLinkVersion
+	if err := a.Check(link); err != nil {
+		return 0, err
 	}
+	version, _ := a.cfg.Versions.Agent.Agree(link.Versions)
+	queue := link.Queues[0]
+	client, _ := a.cfg.Versions.Client.Agree(queue.Versions)
 	pq := a.cfg.PQ && version >= pqVersion
 	r, params, err := ratchet.Join(a.cfg.Rand, a.cfg.Versions.Ratchet, link.E2E, pq)
-	if errors.Is(err, ratchet.ErrVersion) {
-		return 0, ErrLinkVersion
-	} else if err != nil {
+	if err != nil {
 		return 0, fmt.Errorf("opening a link: %w", err)
 	}
 	defer r.Wipe()
@@ -154,6 +153,7 @@ func (a *Agent) startJoin(connection int64) {
 		began, wait := a.cfg.Now(), a.cfg.RetrySend.First
 		for {
 			err := a.join(a.ctx, connection)
+			a.tellHeld(connection, 0, err)
 			if err == nil || a.ctx.Err() != nil {
 				return
 			}
@@ -171,10 +171,11 @@ func (a *Agent) startJoin(connection int64) {
 
 // join does what is left of opening a link: secure the other side's queue, make one for the
 // answer, and queue the confirmation. Each step is stored, so that it can be repeated.
-func (a *Agent) join(ctx context.Context, connection int64) error {
+func (a *Agent) join(ctx context.Context, connection int64) (err error) {
+	defer fault.Contain(&err)
 	var c *store.Connection
 	var sq *store.SendQueue
-	err := a.cfg.DB.View(ctx, func(tx *store.Tx) (err error) {
+	err = a.cfg.DB.View(ctx, func(tx *store.Tx) (err error) {
 		c, sq, err = a.loadForSending(tx, connection)
 		return err
 	})
@@ -193,7 +194,7 @@ func (a *Agent) join(ctx context.Context, connection int64) error {
 	if err != nil {
 		return err
 	}
-	q, err := a.newQueue(ctx, []wire.Server{server}, smp.ModeMessaging, nil, nil)
+	q, err := a.newQueue(ctx, []wire.Server{server}, untilUp, smp.ModeMessaging, nil, nil)
 	if err != nil {
 		return err
 	}

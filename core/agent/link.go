@@ -14,8 +14,10 @@ import (
 var (
 	// ErrLink tells that a text is no link of the network, or a damaged one.
 	ErrLink = errors.New("not a valid link")
-	// ErrLinkVersion tells that a link was made by a newer or a much older program.
+	// ErrLinkVersion tells that a link was made by a program that can't be talked to: a newer one, unless the error is ErrLinkOld as well.
 	ErrLinkVersion = errors.New("link of a version that can't be talked to")
+	// ErrLinkOld tells that a link was made by a much older program.
+	ErrLinkOld = fmt.Errorf("%w, which is older", ErrLinkVersion)
 )
 
 // LinkKind tells what a link leads to.

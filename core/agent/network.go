@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/internal/fault"
 	"github.com/sotto-chat/sotto/core/smp"
+	"github.com/sotto-chat/sotto/core/transport"
 	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/store"
 )
@@ -41,6 +43,7 @@ type relaySession struct {
 	up     bool
 	down   error         // why the session is down, nil while it is up or was not tried yet
 	broken chan struct{} // closed while it is down
+	failed chan struct{} // closed, and made anew, when an attempt to connect fails or the session is lost
 }
 
 // set keeps whether the session is up, or why it is not.
@@ -53,7 +56,94 @@ func (s *relaySession) set(down error) {
 	case s.down != nil && down == nil:
 		s.broken = make(chan struct{})
 	}
-	s.up, s.down = down == nil, down
+	if s.up, s.down = down == nil, down; down != nil {
+		close(s.failed)
+		s.failed = make(chan struct{})
+	}
+}
+
+// patience is how long a command waits for the session with its relay to be up.
+type patience int
+
+const (
+	untilUp    patience = iota // in the background: attempts to connect go on at growing intervals
+	aFewTries                  // somebody waits for the answer: fewTries attempts, made soon
+	oneAttempt                 // there is another relay that would do as well: the attempt that is being made, connectTime at most
+)
+
+// fewTries is how many attempts to connect have to fail, the second fewPause after the first, before who waits for a command is
+// told why; one is enough if it took fewTime, as where names can't be looked up. An attempt that hangs is waited for, as for Tor to
+// be ready, and what Tor fails at may work with the next circuit.
+const (
+	fewTries = 3
+	fewPause = 500 * time.Millisecond
+	fewTime  = 8 * time.Second
+)
+
+// byCircuit tells whether an attempt to connect failed at a circuit of Tor.
+func byCircuit(err error) bool {
+	var dial *transport.DialError
+	if !errors.As(err, &dial) || dial.Stage != transport.StageProxy {
+		return false
+	}
+	return dial.Kind == transport.KindUnreachable || dial.Kind == transport.KindTimeout || dial.Kind == transport.KindOther
+}
+
+// patiently does what needs the session to be up. If that is not up in time its error is an unreachedError, which tells why.
+func (s *relaySession) patiently(ctx context.Context, wait patience, f func(ctx context.Context) error) error {
+	whole := ctx
+	cancel := func() {}
+	switch wait {
+	case aFewTries:
+		ctx, cancel = s.whileTrying(ctx)
+	case oneAttempt:
+		ctx, cancel = s.whileUp(ctx)
+	}
+	defer cancel()
+	err := f(ctx)
+	if err != nil && ctx.Err() != nil {
+		if down := s.reason(); down != nil {
+			err = down // tells more than that time is over
+		}
+		if whole.Err() == nil {
+			err = &unreachedError{err}
+		}
+	}
+	return err
+}
+
+// whileTrying returns a context that ends when fewTries attempts to connect have failed from now on.
+func (s *relaySession) whileTrying(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		defer cancel()
+		began, wait := time.Now(), fewPause
+		for tries := 0; ; wait *= 2 {
+			s.mu.Lock()
+			failed, down := s.failed, s.down != nil
+			s.mu.Unlock()
+			if down {
+				s.session.Retry()
+			}
+			select {
+			case <-failed:
+			case <-ctx.Done():
+				return
+			}
+			if !byCircuit(s.reason()) {
+				if tries++; tries == fewTries || time.Since(began) >= fewTime {
+					return
+				}
+			}
+			pause := time.NewTimer(wait)
+			select {
+			case <-pause.C:
+			case <-ctx.Done():
+			}
+			pause.Stop()
+		}
+	}()
+	return ctx, cancel
 }
 
 // connectTime is how long a relay may take to be connected with before another one that would do as well is tried.
@@ -114,7 +204,7 @@ func (a *Agent) session(server wire.Server, apart string, keep bool) (*relaySess
 	network := a.cfg.Network
 	network.Circuit = apart
 	s := &relaySession{name: name, server: server, session: smp.NewSession(network, server), users: 1, keep: keep, left: make(chan struct{}),
-		broken: make(chan struct{})}
+		broken: make(chan struct{}), failed: make(chan struct{})}
 	a.sessions[name] = s
 	a.wg.Go(func() { a.watch(s) })
 	return s, nil
@@ -131,13 +221,22 @@ func (a *Agent) apart(entity smp.ID) string {
 	return "#" + hex.EncodeToString([]byte(entity))
 }
 
-// command sends a command to a relay and returns its answer.
+// command sends a command to a relay in the background and returns its answer.
 func (a *Agent) command(ctx context.Context, server wire.Server, entity smp.ID, key *crypt.Ed25519Private, cmd smp.Command) (smp.Message, error) {
+	return a.do(ctx, server, requestOf(entity, key, cmd), untilUp)
+}
+
+// ask is command for what somebody waits for.
+func (a *Agent) ask(ctx context.Context, server wire.Server, entity smp.ID, key *crypt.Ed25519Private, cmd smp.Command) (smp.Message, error) {
+	return a.do(ctx, server, requestOf(entity, key, cmd), aFewTries)
+}
+
+func requestOf(entity smp.ID, key *crypt.Ed25519Private, cmd smp.Command) smp.Request {
 	r := smp.Request{Entity: entity, Command: cmd}
 	if key != nil {
 		r.Key = key
 	}
-	return a.do(ctx, server, r, true)
+	return r
 }
 
 // idleTime is how long a session stays open in which nothing but a link was looked up.
@@ -220,18 +319,36 @@ func (a *Agent) leave(s *relaySession) bool {
 	return idle
 }
 
-// do sends a command to a relay and returns its answer. If the session with the relay is not up it waits for that, or without
-// wait only for the attempt to connect that is being made; the error is an unreachedError if that failed.
-func (a *Agent) do(ctx context.Context, server wire.Server, r smp.Request, wait bool) (smp.Message, error) {
+// RelayError tells which relay it is that could not do something.
+type RelayError struct {
+	Relay wire.Server
+	Err   error
+}
+
+func (e *RelayError) Error() string { return e.Relay.Hosts[0] + ": " + e.Err.Error() }
+func (e *RelayError) Unwrap() error { return e.Err }
+
+// onRelay has an error tell the relay, unless it tells one.
+func onRelay(server wire.Server, err error) error {
+	if err == nil || errors.As(err, new(*RelayError)) || errors.As(err, new(*HeldError)) {
+		return err
+	}
+	return &RelayError{server, err}
+}
+
+// do sends a command to a relay and returns its answer. If the session with the relay is not up it waits for that; if it was not
+// up in time, the error is an unreachedError. Errors are in a RelayError, but for a HeldError.
+func (a *Agent) do(ctx context.Context, server wire.Server, r smp.Request, wait patience) (_ smp.Message, err error) {
+	defer fault.Contain(&err)
 	if a.exchange != nil {
 		return a.exchange(server, r)
 	}
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
-	if proxy, fallback, ok := a.routed(server, r.Command); ok {
-		answer, direct, err := a.forward(ctx, server, r, proxy, fallback)
+	if choice, ok := a.routed(server, r.Command); ok {
+		answer, direct, err := a.forward(ctx, server, r, choice, wait)
 		if !direct {
-			return answer, err
+			return answer, onRelay(server, err)
 		}
 	}
 	_, makes := r.Command.(smp.New)
@@ -243,28 +360,18 @@ func (a *Agent) do(ctx context.Context, server wire.Server, r smp.Request, wait 
 	if _, ok := r.Command.(smp.Send); ok {
 		a.sending(s)
 	}
-	whole := ctx
-	if !wait {
-		var cancel context.CancelFunc
-		ctx, cancel = s.whileUp(ctx)
-		defer cancel()
-	}
-	answer, err := s.session.Do(ctx, r)
+	var answer smp.Message
+	err = s.patiently(ctx, wait, func(ctx context.Context) (err error) {
+		answer, err = s.session.Do(ctx, r)
+		return err
+	})
 	if ids, ok := answer.(smp.IDs); ok {
 		a.adopt(s, ids.RcvID)
 	}
 	if errors.Is(err, smp.ErrTimeout) {
 		a.probe(s)
 	}
-	if err != nil && ctx.Err() != nil {
-		if down := s.reason(); down != nil {
-			err = down // tells more than that time is over
-		}
-		if whole.Err() == nil {
-			err = &unreachedError{err}
-		}
-	}
-	return answer, err
+	return answer, onRelay(server, err)
 }
 
 // adopt names a session that was made for a new queue alone after that queue.
@@ -286,6 +393,8 @@ func (a *Agent) adopt(s *relaySession, queue smp.ID) {
 func permanent(err error) bool {
 	var refused *smp.Error
 	switch {
+	case errors.As(err, new(*HeldError)):
+		return false // the choice of routing can be changed, and so can relays
 	case errors.Is(err, ErrLinkUsed), errors.Is(err, ErrLinkVersion), errors.Is(err, wire.ErrAddress):
 		return true
 	case errors.As(err, &refused):

@@ -22,8 +22,8 @@ type madeQueue struct {
 
 // newQueue makes a queue on the relay that Config.Choose prefers for a connection that has queues on the used ones. If that
 // can't be reached, or can't make one now, the next one is taken (presets.md §5); if none can be reached, the first is waited
-// for. link, if it is not nil, tells what the link to the queue says; the relay gets that, and data, for a short link.
-func (a *Agent) newQueue(ctx context.Context, used []wire.Server, mode smp.QueueMode, link func(QueueAddress) Link, data []byte) (*madeQueue, error) {
+// for, as long as wait tells. link, if it is not nil, tells what the link to the queue says; the relay gets that, and data, for a short link.
+func (a *Agent) newQueue(ctx context.Context, used []wire.Server, wait patience, mode smp.QueueMode, link func(QueueAddress) Link, data []byte) (*madeQueue, error) {
 	first, err := a.cfg.Choose(used, nil)
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func (a *Agent) newQueue(ctx context.Context, used []wire.Server, mode smp.Queue
 	reached := false
 	var tried []wire.Server
 	for {
-		q, err := a.makeQueue(ctx, relay, false, mode, link, data)
+		q, err := a.makeQueue(ctx, relay, oneAttempt, mode, link, data)
 		if err == nil || permanent(err) || ctx.Err() != nil {
 			return q, err
 		}
@@ -46,14 +46,14 @@ func (a *Agent) newQueue(ctx context.Context, used []wire.Server, mode smp.Queue
 			if reached {
 				return nil, err
 			}
-			return a.makeQueue(ctx, first, true, mode, link, data)
+			return a.makeQueue(ctx, first, wait, mode, link, data)
 		}
 		relay = next
 	}
 }
 
-// makeQueue makes a queue on a relay, which is waited for if wait is set.
-func (a *Agent) makeQueue(ctx context.Context, relay Relay, wait bool, mode smp.QueueMode, link func(QueueAddress) Link, data []byte) (*madeQueue, error) {
+// makeQueue makes a queue on a relay.
+func (a *Agent) makeQueue(ctx context.Context, relay Relay, wait patience, mode smp.QueueMode, link func(QueueAddress) Link, data []byte) (*madeQueue, error) {
 	// The session goes on using the key for the queue's subscription.
 	key, err := crypt.NewEd25519(a.cfg.Rand)
 	if err != nil {

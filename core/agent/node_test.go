@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -31,8 +34,12 @@ type node struct {
 	isolate   func() bool
 	configure func(c *Config) // changes what it starts with, if it is not nil
 	crash     func()          // called before and after each commit of the agent, in tests of crashes
-	refuse    bool            // messages, as if the disk were full
+	refuse    atomic.Bool     // messages, as if the disk were full
+	fail      atomic.Bool     // at messages, as a mistake in the program would
 	changed   chan struct{}   // holds one when there is a new record
+
+	storeMu sync.Mutex
+	stored  []error
 }
 
 // wait waits until a condition on the records is true.
@@ -92,8 +99,8 @@ func (n *node) stop() {
 	released()
 }
 
-// released waits until no process that another test is just starting has our files open any more: it
-// would keep a database locked that was closed here.
+// released waits until no process that another test is just starting has our files and sockets open any more: it
+// would keep a lock, or a port, that was given up here.
 func released() {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
@@ -243,7 +250,10 @@ func (n *node) Failed(tx *store.Tx, connection int64, reason error) error {
 	return n.record(tx, connection, "failed", reason.Error(), 0)
 }
 func (n *node) Message(tx *store.Tx, connection int64, m Message) (bool, error) {
-	if n.refuse {
+	if n.fail.Load() {
+		panic("a mistake")
+	}
+	if n.refuse.Load() {
 		return false, errFullDisk
 	}
 	if m.Integrity != IntegrityOK {
@@ -265,6 +275,13 @@ func (n *node) Moved(tx *store.Tx, connection int64, mine bool) error {
 func (n *node) Elsewhere(tx *store.Tx, connection int64, elsewhere bool) error {
 	return n.record(tx, connection, "elsewhere", fmt.Sprint(elsewhere), 0)
 }
+func (n *node) Held(tx *store.Tx, connection int64, relay *wire.Server) error {
+	host := ""
+	if relay != nil {
+		host = relay.Hosts[0]
+	}
+	return n.record(tx, connection, "held", host, 0)
+}
 func (n *node) Sent(tx *store.Tx, connection, reference int64) error {
 	return n.record(tx, connection, "sent", "", reference)
 }
@@ -275,3 +292,15 @@ func (n *node) NotSent(tx *store.Tx, connection, reference int64, reason error) 
 	return n.record(tx, connection, "not sent", reason.Error(), reference)
 }
 func (n *node) RelayState(server wire.Server, up bool, reason error) {}
+func (n *node) StoreState(reason error) {
+	n.storeMu.Lock()
+	defer n.storeMu.Unlock()
+	n.stored = append(n.stored, reason)
+}
+
+// storeStates returns what StoreState was told.
+func (n *node) storeStates() []error {
+	n.storeMu.Lock()
+	defer n.storeMu.Unlock()
+	return slices.Clone(n.stored)
+}

@@ -29,6 +29,8 @@ type QueueUse struct {
 	// Proxy is the relay of our own through which we send to it, so that it does not see our network
 	// address; nil if we talk with it ourselves, as always to receive.
 	Proxy *wire.Server
+	// Held tells that nothing is sent to it at present, see HeldError.
+	Held bool
 }
 
 // Queues returns the queues of a connection, those that we receive from first. While a queue is moved
@@ -62,19 +64,32 @@ func (a *Agent) Queues(ctx context.Context, connection int64) ([]QueueUse, error
 		if err != nil {
 			return nil, fmt.Errorf("agent: stored relay address: %w", err)
 		}
-		list = append(list, QueueUse{Server: server, State: QueueState(q.State), Proxy: a.proxyTo(server)})
+		proxy, held := a.proxyTo(server)
+		list = append(list, QueueUse{Server: server, State: QueueState(q.State), Proxy: proxy, Held: held})
 	}
 	return list, nil
 }
 
-// Proxies tells whether messages to a relay go through one of our own at present.
-func (a *Agent) Proxies(server wire.Server) bool { return a.proxyTo(server) != nil }
+// Proxy returns the relay of our own through which messages to a relay go at present, nil if there is none.
+func (a *Agent) Proxy(server wire.Server) *wire.Server {
+	proxy, _ := a.proxyTo(server)
+	return proxy
+}
 
-// proxyTo returns the relay of our own through which messages to a relay go at present, nil if there is none.
-func (a *Agent) proxyTo(server wire.Server) *wire.Server {
-	proxy, fallback, ok := a.routed(server, smp.Send{})
-	if !ok || fallback && a.routes.isDirect(server, a.cfg.Now()) {
-		return nil
+// proxyTo returns the relay of our own through which messages to a relay go at present, nil if there is none, and whether they are
+// held then.
+func (a *Agent) proxyTo(server wire.Server) (proxy *wire.Server, held bool) {
+	choice, ok := a.routed(server, smp.Send{})
+	if !ok {
+		return nil, false
 	}
-	return &proxy.Server
+	direct := a.routes.isDirect(server, a.cfg.Now())
+	if direct && a.fallsBack(server, choice) {
+		return nil, false
+	}
+	relay, ok := a.proxyFor(server, nil)
+	if !ok {
+		return nil, !a.cfg.Known(server) && !a.fallsBack(server, choice)
+	}
+	return &relay.Server, false
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/internal/fault"
 	"github.com/sotto-chat/sotto/core/ratchet"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
@@ -22,7 +23,22 @@ func drop(reason string) error { return fmt.Errorf("%w: %s", errDropped, reason)
 
 // receive stores what a relay delivered. Without an error the message is to be acknowledged with
 // the key that it returns, which is that of the queue.
+//
+// A fault of this program, which a message has met, must not hold up those after it: it is told like a message that can't be decrypted.
 func (a *Agent) receive(server string, id smp.ID, msg smp.Msg) (key *crypt.Ed25519Private, err error) {
+	key, err = a.receiveWith(server, id, msg, a.process)
+	var met *fault.Error
+	if !errors.As(err, &met) {
+		return key, err
+	}
+	return a.receiveWith(server, id, msg, func(tx *store.Tx, q *store.ReceiveQueue, _ smp.Msg) error {
+		return a.cfg.Handler.Unreadable(tx, q.Connection, a.cfg.Now(), met)
+	})
+}
+
+// receiveWith has process take a message, unless it was stored before.
+func (a *Agent) receiveWith(server string, id smp.ID, msg smp.Msg, process func(*store.Tx, *store.ReceiveQueue, smp.Msg) error) (key *crypt.Ed25519Private, err error) {
+	defer fault.Contain(&err)
 	err = a.update(func(tx *store.Tx) error {
 		q, err := tx.ReceiveQueueByID(server, []byte(id))
 		if err != nil {
@@ -34,7 +50,7 @@ func (a *Agent) receive(server string, id smp.ID, msg smp.Msg) (key *crypt.Ed255
 			return nil // stored before, but the acknowledgement got lost
 		}
 		changed := *q
-		err = a.process(tx, &changed, msg)
+		err = process(tx, &changed, msg)
 		if err == nil {
 			q = &changed
 		} else if !errors.Is(err, errDropped) {

@@ -47,7 +47,7 @@ func (a *Agent) Rotate(ctx context.Context, connection int64) error {
 	if err != nil {
 		return err
 	}
-	q, err := a.newQueue(ctx, used, smp.ModeMessaging, nil, nil)
+	q, err := a.newQueue(ctx, used, aFewTries, smp.ModeMessaging, nil, nil)
 	if err != nil {
 		return fmt.Errorf("moving a queue: %w", err)
 	}

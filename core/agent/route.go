@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,21 +15,22 @@ import (
 // those relays don't see our network address (agent.md §16).
 type Routing string
 
-// The modes of private routing. See Route.Protected.
+// The modes of private routing. See Config.Protected and Config.Known.
 const (
 	RouteNever       Routing = "never"
-	RouteUnprotected Routing = "unprotected" // to unknown relays, if the network address is not protected
+	RouteUnprotected Routing = "unprotected" // to unknown relays, if the network address is not protected from them
 	RouteUnknown     Routing = "unknown"     // to relays that are not among our own
 	RouteAlways      Routing = "always"
 )
 
-// Fallback tells whether a relay that can't be reached through a proxy may be reached directly.
+// Fallback tells whether a relay that can't be reached through a proxy may be reached directly. If it may not, what goes to it
+// is held; see HeldError.
 type Fallback string
 
 // The modes of falling back.
 const (
 	FallbackNever     Fallback = "never"
-	FallbackProtected Fallback = "protected" // if the network address is protected
+	FallbackProtected Fallback = "protected" // if that tells nobody of our network address: see Config.Protected, Near and Known
 	FallbackAllow     Fallback = "allow"
 )
 
@@ -36,9 +38,24 @@ const (
 type Route struct {
 	Routing  Routing
 	Fallback Fallback
-	// Protected tells that relays don't see our network address anyway, as through Tor.
-	Protected bool `json:"-"`
 }
+
+// HeldError tells that a command is not sent to a relay: none of our own can forward it, and the choice of routing does not
+// let the relay learn our network address.
+type HeldError struct {
+	Relay wire.Server
+	Err   error // why it can't be forwarded, nil if there is no relay that could
+}
+
+func (e *HeldError) Error() string {
+	text := "no relay of one's own can forward to " + e.Relay.Hosts[0] + ", which is not to learn the network address of this computer"
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+func (e *HeldError) Unwrap() error { return e.Err }
 
 // routes keeps a proxy session for each relay that is reached through one.
 type routes struct {
@@ -48,6 +65,8 @@ type routes struct {
 
 // route makes its session once for all that wait for it.
 type route struct {
+	turn chan struct{} // holds one while the session is made
+
 	mu      sync.Mutex
 	proxied *smp.Proxied
 	direct  time.Time // until then the relay is reached directly: no proxy can reach it
@@ -63,7 +82,7 @@ func (r *routes) get(server string) *route {
 		r.list = map[string]*route{}
 	}
 	if r.list[server] == nil {
-		r.list[server] = new(route)
+		r.list[server] = &route{turn: make(chan struct{}, 1)}
 	}
 	return r.list[server]
 }
@@ -92,71 +111,147 @@ func forwardable(cmd smp.Command) bool {
 	return false
 }
 
-// routed tells whether a command to a relay is to go through a proxy, and through which.
-func (a *Agent) routed(server wire.Server, cmd smp.Command) (proxy Relay, fallback, ok bool) {
+// routed tells whether a command to a relay is to go through a proxy, rather than directly.
+func (a *Agent) routed(server wire.Server, cmd smp.Command) (choice Route, ok bool) {
 	if a.cfg.Route == nil || !forwardable(cmd) {
-		return proxy, false, false
+		return choice, false
 	}
-	choice := a.cfg.Route()
+	choice = a.cfg.Route()
 	switch choice.Routing {
 	case RouteAlways:
+		return choice, true
 	case RouteUnknown:
-		ok = a.cfg.Known(server)
+		return choice, !a.cfg.Known(server)
 	case RouteUnprotected:
-		ok = a.cfg.Known(server) || choice.Protected
-	default:
-		ok = true
+		return choice, !a.cfg.Known(server) && !a.protected(server)
 	}
-	if ok {
-		return proxy, false, false
-	}
-	proxy, err := a.cfg.ChooseProxy(server)
-	if err != nil || proxy.Server.SameAs(server) {
-		return proxy, false, false // there is no other relay that could be the proxy
-	}
-	fallback = choice.Fallback == FallbackAllow || choice.Fallback == FallbackProtected && choice.Protected
-	return proxy, fallback, true
+	return choice, false
 }
 
-// forward sends a command through a proxy. direct tells that it has to be sent directly, which the
-// choice of routing allows.
-func (a *Agent) forward(ctx context.Context, server wire.Server, r smp.Request, proxy Relay, fallback bool) (answer smp.Message, direct bool, err error) {
+func (a *Agent) protected(server wire.Server) bool {
+	return a.cfg.Protected != nil && a.cfg.Protected(server)
+}
+
+func (a *Agent) near(server wire.Server) bool { return a.cfg.Near != nil && a.cfg.Near(server) }
+
+// fallsBack tells whether a relay that no proxy can reach may be reached directly.
+func (a *Agent) fallsBack(server wire.Server, choice Route) bool {
+	switch choice.Fallback {
+	case FallbackAllow:
+		return true
+	case FallbackProtected:
+		return a.protected(server) || a.cfg.Known(server) || a.near(server)
+	}
+	return false
+}
+
+// proxyFor returns the relay through which another one is to be reached, after those that were tried. ok is false if there is none.
+func (a *Agent) proxyFor(server wire.Server, tried []wire.Server) (proxy Relay, ok bool) {
+	proxy, err := a.cfg.ChooseProxy(server, tried)
+	if err != nil || proxy.Server.SameAs(server) || slices.ContainsFunc(tried, proxy.Server.SameAs) {
+		return proxy, false
+	}
+	return proxy, true
+}
+
+// forward sends a command through a proxy: if one can't do it, through the next. direct tells that it has to be sent directly,
+// which the choice of routing allows; if that does not, the error is a HeldError.
+func (a *Agent) forward(ctx context.Context, server wire.Server, r smp.Request, choice Route, wait patience) (answer smp.Message, direct bool, err error) {
 	apart := a.apart(r.Entity)
 	route := a.routes.get(server.String() + apart)
-	if fallback && route.isDirect(a.cfg.Now()) {
+	if route.isDirect(a.cfg.Now()) && a.fallsBack(server, choice) {
 		return nil, true, nil
 	}
-	for again := true; ; again = false {
-		var p *smp.Proxied
-		if p, err = a.proxied(ctx, route, server, proxy, apart); err == nil {
-			answer, err = p.Do(ctx, r)
+	var why, away error // what the last one said that can't forward, and that is not there
+	var tried []wire.Server
+	proxy, ok := a.proxyFor(server, tried)
+	for ok {
+		tried = append(tried, proxy.Server)
+		next, more := a.proxyFor(server, tried)
+		attempts := wait
+		if more {
+			attempts = oneAttempt
 		}
-		if err == nil {
-			return answer, false, nil
-		}
-		kind, broker := proxyFailure(err)
+		answer, err = a.forwardBy(ctx, route, proxy, server, r, apart, attempts)
 		switch {
-		case again && kind == smp.ProxyNoSession:
-			route.drop(p)
-		case kind == smp.ProxyBroker && (broker.Kind == smp.BrokerHost || broker.Kind == smp.BrokerTransport && broker.Transport == smp.TransportVersion):
-			route.goDirect(a.cfg.Now())
-			return nil, fallback, err
-		case kind == smp.ProxyBasicAuth, errors.Is(err, smp.ErrUnknownCommand):
-			// Our relay is no proxy, or an older one.
-			route.goDirect(a.cfg.Now())
-			return nil, fallback, err
+		case errors.As(err, new(*unforwardableError)):
+			why = err
+		case more && errors.As(err, new(*unreachedError)):
+			away = err
 		default:
-			return nil, false, err
+			return answer, false, err
 		}
+		proxy, ok = next, more
 	}
+	if away != nil {
+		return nil, false, away // it may be able to forward
+	}
+	if why == nil && a.cfg.Known(server) {
+		return nil, true, nil // it is our only one, and sees our address when we receive
+	}
+	if !a.fallsBack(server, choice) {
+		return nil, false, &HeldError{server, why}
+	}
+	if why != nil {
+		route.goDirect(a.cfg.Now())
+	}
+	return nil, true, nil
+}
+
+// forwardBy sends a command through one proxy.
+func (a *Agent) forwardBy(ctx context.Context, route *route, proxy Relay, server wire.Server, r smp.Request, apart string, wait patience) (smp.Message, error) {
+	for again := true; ; again = false {
+		p, err := a.proxied(ctx, route, server, proxy, apart, wait)
+		if err != nil {
+			return nil, err
+		}
+		answer, err := p.Do(ctx, r)
+		if kind, _ := proxyFailure(err); again && kind == smp.ProxyNoSession {
+			route.drop(p)
+			continue
+		}
+		if a.unreachable(server, err) {
+			route.drop(p)
+			err = &unforwardableError{err}
+		}
+		return answer, err
+	}
+}
+
+// unforwardableError tells that a proxy can't reach a relay however often it is tried.
+type unforwardableError struct{ reason error }
+
+func (e *unforwardableError) Error() string { return e.reason.Error() }
+func (e *unforwardableError) Unwrap() error { return e.reason }
+
+// unreachable tells whether a proxy may not connect to a relay, or does not know how to talk with it. That a name is one of a network
+// where it may not connect, or that is another one there, it does not tell from a relay that is away.
+func (a *Agent) unreachable(server wire.Server, err error) bool {
+	kind, broker := proxyFailure(err)
+	if kind != smp.ProxyBroker {
+		return false
+	}
+	switch broker.Kind {
+	case smp.BrokerHost:
+		return true
+	case smp.BrokerTransport:
+		return broker.Transport == smp.TransportVersion
+	case smp.BrokerNetwork, smp.BrokerTimeout:
+		return a.near(server)
+	}
+	return false
+}
+
+// noProxy tells whether the answer to Prxy means that our relay is no proxy for us, or an older one.
+func noProxy(err error) bool {
+	kind, _ := proxyFailure(err)
+	return kind == smp.ProxyBasicAuth || errors.Is(err, smp.ErrUnknownCommand) || errors.Is(err, smp.ErrVersion)
 }
 
 // proxied returns the session of a route, a new one if the last one has ended.
-func (a *Agent) proxied(ctx context.Context, route *route, server wire.Server, proxy Relay, apart string) (*smp.Proxied, error) {
-	route.mu.Lock()
-	defer route.mu.Unlock()
-	if route.proxied != nil && route.proxied.Err() == nil {
-		return route.proxied, nil
+func (a *Agent) proxied(ctx context.Context, route *route, server wire.Server, proxy Relay, apart string, wait patience) (*smp.Proxied, error) {
+	if p := route.lasting(); p != nil {
+		return p, nil
 	}
 	s, err := a.session(proxy.Server, apart, false)
 	if err != nil {
@@ -164,12 +259,45 @@ func (a *Agent) proxied(ctx context.Context, route *route, server wire.Server, p
 	}
 	defer a.release(s)
 	a.sending(s)
-	p, err := s.session.Proxy(ctx, server, proxy.Password)
-	if err != nil {
-		return nil, err
+	var p *smp.Proxied
+	err = s.patiently(ctx, wait, func(ctx context.Context) (err error) {
+		select {
+		case route.turn <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		defer func() { <-route.turn }()
+		if p = route.lasting(); p != nil {
+			return nil // somebody else has made it meanwhile
+		}
+		if p, err = s.session.Proxy(ctx, server, proxy.Password); err == nil {
+			route.keep(p)
+		}
+		return err
+	})
+	if a.unreachable(server, err) || noProxy(err) {
+		return nil, &unforwardableError{err}
 	}
-	route.proxied = p
-	return p, nil
+	if kind, _ := proxyFailure(err); err != nil && kind == "" && !errors.Is(err, smp.ErrIdentity) {
+		err = onRelay(proxy.Server, err) // otherwise it is about the other one
+	}
+	return p, err
+}
+
+// lasting returns the session of a route, nil if there is none, or it has ended.
+func (r *route) lasting() *smp.Proxied {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.proxied == nil || r.proxied.Err() != nil {
+		return nil
+	}
+	return r.proxied
+}
+
+func (r *route) keep(p *smp.Proxied) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.proxied = p
 }
 
 // drop forgets a session that the proxy does not know any more.

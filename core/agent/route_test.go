@@ -2,11 +2,13 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/sotto-chat/sotto/core/relay"
+	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/transport"
 	"github.com/sotto-chat/sotto/core/wire"
 )
@@ -84,6 +86,148 @@ func TestRoutingWithoutProxy(t *testing.T) {
 	_, link, _ := alice.invite()
 	bob.join(link)
 	bob.wait("the connection", func() bool { return bob.state == StateConnected })
+}
+
+// What would tell a relay of our address is held, and told so, until the choice of routing lets it go; each of our relays is tried.
+func TestRoutingHeld(t *testing.T) {
+	t.Parallel()
+	proxies := new(counter)
+	first, none, proxy := newRelay(t), newRelay(t), newProxy(t, proxies.dial)
+	alice, bob := newParty(t, "alice", first.server), newParty(t, "bob", none.server)
+	var mu sync.Mutex
+	near := false
+	bob.near = func(s wire.Server) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return near && s.SameAs(first.server)
+	}
+	bob.route = Route{Routing: RouteUnknown, Fallback: FallbackProtected}
+	bob.restart()
+	_, link, short := alice.invite()
+	var held *HeldError
+	if _, err := bob.Resolve(t.Context(), short); !errors.As(err, &held) || !held.Relay.SameAs(first.server) || permanent(err) {
+		t.Errorf("resolving: %v", err)
+	}
+	atBob := bob.join(link)
+	bob.wait("being told", func() bool { return len(bob.held) == 1 && bob.held[0].SameAs(first.server) })
+	bob.Agent.mu.Lock()
+	if len(bob.sessions) != 1 || bob.sessions[none.server.String()] == nil {
+		t.Errorf("bob has %d sessions, not one with his own relay alone", len(bob.sessions))
+	}
+	bob.Agent.mu.Unlock()
+	list, err := bob.Queues(t.Context(), atBob)
+	if err != nil || len(list) != 1 || list[0].Proxy == nil && !list[0].Held {
+		t.Errorf("the queues are %+v, %v", list, err)
+	}
+
+	// A relay of one's own that can be the proxy is found among those that can't.
+	bob.note(nil, func() { bob.proxies = []wire.Server{proxy.server} })
+	bob.Retry()
+	bob.wait("the connection", func() bool { return bob.state == StateConnected })
+	bob.wait("being told", func() bool { return len(bob.held) == 2 && bob.held[1] == nil })
+	if proxies.count() == 0 {
+		t.Error("nothing went through the proxy")
+	}
+
+	// A relay nearby may see the address.
+	proxy.stop()
+	bob.note(nil, func() { bob.proxies = nil })
+	bob.Reconnect()
+	bob.write(atBob, "held")
+	bob.wait("being told", func() bool { return len(bob.held) == 3 && bob.held[2] != nil })
+	mu.Lock()
+	near = true
+	mu.Unlock()
+	bob.Retry()
+	alice.wait("the message", alice.has("held"))
+	bob.wait("being told", func() bool { return len(bob.held) == 4 && bob.held[3] == nil })
+	if len(alice.problems)+len(bob.problems) > 0 {
+		t.Error(alice.problems, bob.problems)
+	}
+}
+
+// A relay nearby whose name the proxy does not find is reached directly.
+func TestProxyElsewhere(t *testing.T) {
+	t.Parallel()
+	first := newRelay(t)
+	proxy := newProxy(t, func(context.Context, wire.Server) (relay.BlockConn, error) { return nil, errors.New("no such host") })
+	alice, bob := newParty(t, "alice", first.server), newParty(t, "bob", proxy.server)
+	bob.route = Route{Routing: RouteUnknown, Fallback: FallbackProtected}
+	bob.near = first.server.SameAs
+	bob.restart()
+	_, link, _ := alice.invite()
+	bob.join(link)
+	bob.wait("the connection", func() bool { return bob.state == StateConnected })
+	if len(bob.held) > 0 {
+		t.Error("something was held")
+	}
+}
+
+// While a relay of one's own is away another one is the proxy.
+func TestProxyAway(t *testing.T) {
+	t.Parallel()
+	proxies := new(counter)
+	first, gone, proxy := newRelay(t), newRelay(t), newProxy(t, proxies.dial)
+	gone.stop()
+	alice, bob := newParty(t, "alice", first.server), newParty(t, "bob", gone.server)
+	bob.route = Route{Routing: RouteUnknown, Fallback: FallbackNever}
+	bob.proxies = []wire.Server{proxy.server}
+	bob.restart()
+	_, _, short := alice.invite()
+	if _, err := bob.Resolve(t.Context(), short); err != nil || proxies.count() != 1 {
+		t.Errorf("%v, %d connections between the relays", err, proxies.count())
+	}
+	proxy.stop()
+	bob.Reconnect()
+	var at *RelayError
+	if _, err := bob.Resolve(t.Context(), &ShortLink{Kind: LinkContact, Server: first.server, Key: make([]byte, 32)}); !errors.As(err, &at) || !at.Relay.SameAs(proxy.server) && !at.Relay.SameAs(gone.server) {
+		t.Errorf("with both away: %v", err)
+	}
+}
+
+// With a single relay of one's own what goes there needs no proxy, and nothing else may go directly.
+func TestRoutingWithoutAnyProxy(t *testing.T) {
+	known, other := wire.Server{Scheme: wire.SMP, Hosts: []string{"own.example"}}, wire.Server{Scheme: wire.SMP, Hosts: []string{"other.example"}}
+	for _, c := range []struct {
+		route     Route
+		protected bool
+		near      bool
+		known     string // what becomes of a message to the known relay
+		other     string
+	}{
+		{Route{RouteNever, FallbackNever}, false, false, "direct", "direct"},
+		{Route{RouteUnknown, FallbackNever}, false, true, "direct", "held"},
+		{Route{RouteUnknown, FallbackProtected}, false, false, "direct", "held"},
+		{Route{RouteUnknown, FallbackProtected}, true, false, "direct", "direct"},
+		{Route{RouteUnknown, FallbackProtected}, false, true, "direct", "direct"},
+		{Route{RouteUnknown, FallbackAllow}, false, false, "direct", "direct"},
+		{Route{RouteUnprotected, FallbackNever}, true, false, "direct", "direct"},
+		{Route{RouteUnprotected, FallbackNever}, false, false, "direct", "held"},
+		{Route{RouteAlways, FallbackNever}, true, true, "direct", "held"},
+		{Route{RouteAlways, FallbackProtected}, false, false, "direct", "held"},
+	} {
+		a := New(Config{Now: time.Now, Route: func() Route { return c.route }, Known: known.SameAs,
+			Protected: func(wire.Server) bool { return c.protected }, Near: func(wire.Server) bool { return c.near },
+			ChooseProxy: func(wire.Server, []wire.Server) (Relay, error) { return Relay{Server: known}, nil }})
+		for _, to := range []struct {
+			server wire.Server
+			want   string
+		}{{known, c.known}, {other, c.other}} {
+			got := "direct"
+			if choice, ok := a.routed(to.server, smp.Send{}); ok {
+				a.cfg.ChooseProxy = func(wire.Server, []wire.Server) (Relay, error) { return Relay{Server: to.server}, nil }
+				_, direct, err := a.forward(t.Context(), to.server, smp.Request{}, choice, untilUp)
+				if held := errors.As(err, new(*HeldError)); held == direct {
+					t.Errorf("%+v: direct %v, %v", c, direct, err)
+				} else if held {
+					got = "held"
+				}
+			}
+			if got != to.want {
+				t.Errorf("%+v: to %s %s, want %s", c, to.server.Hosts[0], got, to.want)
+			}
+		}
+	}
 }
 
 // A relay that was asked once and can't be reached is not connected to for ever.

@@ -234,6 +234,7 @@ func (a *Agent) deliver(queue int64, tries *attempts) (*store.Outgoing, error) {
 	if err == nil {
 		err = a.post(sq, o)
 	}
+	a.tellHeld(o.Connection, queue, err)
 	switch {
 	case errors.Is(err, smp.ErrQuota) && o.Kind != outConfirmation && o.Kind != outRequest && age <= expireQuota:
 		return o, err

@@ -396,20 +396,42 @@ func TestExpiry(t *testing.T) {
 // While the disk is full nothing is acknowledged; afterwards everything arrives.
 func TestFullDisk(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *pair) {
-		p.bob.refuse = true
+		p.bob.refuse.Store(true)
 		p.bob.restart()
 		for range 3 {
 			if d := p.say(t, p.alice, time.Minute); d >= 0 {
 				t.Error("received without room on the disk")
 			}
 		}
+		if list := p.bob.storeStates(); len(list) != 1 || !errors.Is(list[0], errFullDisk) {
+			t.Errorf("while the disk is full: told %v", list)
+		}
 		p.bob.restart()
 		p.bob.stop()
-		p.bob.refuse = false
+		p.bob.refuse.Store(false)
 		if err := p.bob.start(false); err != nil {
 			t.Fatal(err)
 		}
 		p.bob.wait("the messages", func() bool { return len(p.bob.texts(p.atBob, "message")) == 3 })
+
+		// Room is found by itself.
+		before := len(p.bob.storeStates())
+		p.bob.refuse.Store(true)
+		subs := p.relay.count(smp.Sub{})
+		if d := p.say(t, p.alice, time.Hour); d >= 0 {
+			t.Error("received without room on the disk")
+		}
+		if n := p.relay.count(smp.Sub{}) - subs; n < 60 || n > 250 {
+			t.Errorf("asked for it %d times in an hour", n)
+		}
+		p.bob.refuse.Store(false)
+		time.Sleep(time.Minute)
+		if n := len(p.bob.texts(p.atBob, "message")); n != 4 {
+			t.Errorf("%d messages a minute after there was room again", n)
+		}
+		if list := p.bob.storeStates()[before:]; len(list) != 2 || !errors.Is(list[0], errFullDisk) || list[1] != nil {
+			t.Errorf("told %v", list)
+		}
 		if problems := p.bob.texts(p.atBob, "problem"); len(problems) > 0 {
 			t.Error(problems)
 		}
@@ -433,7 +455,7 @@ func TestNextRelay(t *testing.T) {
 			t.Helper()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
-			q, err := p.alice.newQueue(ctx, nil, smp.ModeMessaging, nil, nil)
+			q, err := p.alice.newQueue(ctx, nil, untilUp, smp.ModeMessaging, nil, nil)
 			if err != nil || !q.address.Server.SameAs(want.server) {
 				t.Errorf("%s: made on another relay than %v: %v", when, want.server.Hosts, err)
 			}
@@ -470,8 +492,43 @@ func TestNextRelay(t *testing.T) {
 			}
 			relays[0].fate = nil
 		})
-		if _, err := p.alice.newQueue(t.Context(), nil, smp.ModeMessaging, nil, nil); !permanent(err) {
+		if _, err := p.alice.newQueue(t.Context(), nil, untilUp, smp.ModeMessaging, nil, nil); !permanent(err) {
 			t.Errorf("a relay that refuses was passed by: %v", err)
+		}
+	})
+}
+
+// Somebody who waits for an answer is told within seconds that a relay is away, also when the next attempt in the background is far
+// off, and gets the answer at once when it is back. In the background it is waited for.
+func TestRelayAway(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *pair) {
+		p.relay.setDown(true)
+		time.Sleep(time.Hour)
+		refused := func(when string) {
+			t.Helper()
+			began := time.Now()
+			_, err := p.alice.newQueue(t.Context(), nil, aFewTries, smp.ModeMessaging, nil, nil)
+			var at *RelayError
+			if took := time.Since(began); took > 5*time.Second || !errors.As(err, &at) || !at.Relay.SameAs(p.relay.server) {
+				t.Errorf("%s: after %v: %v", when, took, err)
+			}
+			_, err = p.alice.Resolve(t.Context(), &ShortLink{Kind: LinkContact, Server: p.relay.server, Key: make([]byte, 32)})
+			if took := time.Since(began); took > 10*time.Second || !errors.As(err, &at) {
+				t.Errorf("%s: after %v: %v", when, took, err)
+			}
+		}
+		refused("after an hour")
+		refused("at once again")
+		p.relay.setDown(false)
+		began := time.Now()
+		if _, err := p.alice.newQueue(t.Context(), nil, aFewTries, smp.ModeMessaging, nil, nil); err != nil || time.Since(began) > 5*time.Second {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+		p.relay.setDown(true)
+		time.Sleep(time.Second)
+		time.AfterFunc(2*time.Minute, func() { p.relay.setDown(false) })
+		if _, err := p.alice.newQueue(t.Context(), nil, untilUp, smp.ModeMessaging, nil, nil); err != nil {
+			t.Error("in the background:", err)
 		}
 	})
 }

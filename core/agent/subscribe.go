@@ -113,9 +113,10 @@ func (a *Agent) arrived(s *relaySession, id smp.ID, msg smp.Msg) {
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, errDraining) {
 		return // of a queue that is not ours any more, or too early
 	}
+	wait := a.tellStore(err)
 	if err != nil {
 		// It could not be stored. Subscribing again makes the relay deliver it again.
-		a.resubscribe(s, id, a.cfg.RetrySend.First)
+		a.resubscribe(s, id, wait)
 		return
 	}
 	// Waiting for the answer here would hold up the messages of other queues.
@@ -133,10 +134,34 @@ func (a *Agent) arrived(s *relaySession, id smp.ID, msg smp.Msg) {
 	})
 }
 
-// resubscribe subscribes to a queue again after a while, if it is still ours.
+// storeRetryMax bounds the time until a message that could not be stored is asked for again. When there is room on the disk again
+// nobody tells.
+const storeRetryMax = 30 * time.Second
+
+// tellStore has the Handler told whether what arrives can be stored, as the outcome of storing shows. It returns how long to wait
+// until what could not be stored is asked for again.
+func (a *Agent) tellStore(outcome error) (wait time.Duration) {
+	if a.ctx.Err() != nil {
+		return 0 // the program ends
+	}
+	a.storing.Lock()
+	defer a.storing.Unlock()
+	was := a.unstored
+	if outcome == nil {
+		a.unstored = attempts{}
+	} else {
+		wait = min(a.unstored.failed(a.cfg.RetrySend), storeRetryMax)
+	}
+	if was.began.IsZero() != (outcome == nil) {
+		a.cfg.Handler.StoreState(outcome)
+	}
+	return wait
+}
+
+// resubscribe subscribes to a queue again after a while, or when Retry is called, if it is still ours.
 func (a *Agent) resubscribe(s *relaySession, id smp.ID, after time.Duration) {
 	a.goRun(func() {
-		if !a.pause(after) || a.isElsewhere(s.server.String(), id) {
+		if !a.pauseOrRetry(after) || a.isElsewhere(s.server.String(), id) {
 			return
 		}
 		var q *store.ReceiveQueue
@@ -144,6 +169,10 @@ func (a *Agent) resubscribe(s *relaySession, id smp.ID, after time.Duration) {
 			q, err = tx.ReceiveQueueByID(s.server.String(), []byte(id))
 			return err
 		})
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			a.resubscribe(s, id, a.tellStore(err))
+			return
+		}
 		if err == nil && q.State != queueDeleted {
 			key := crypt.Ed25519Private(q.Key)
 			s.session.Subscribe(smp.Subscription{Entity: id, Key: &key})

@@ -41,10 +41,14 @@ type Address struct {
 	Settings AddressSettings
 	Failure  Failure // why nobody can use it any more, empty if they can
 	Created  time.Time
+	// Elsewhere tells that another program with the same data receives the requests, since this one did; see
+	// Chat.ReceiveAddressHere.
+	Elsewhere bool
 }
 
-func newAddress(row *store.Address) Address {
-	return Address{Link: row.Link, Full: row.FullLink, Failure: Failure(row.Failure), Created: row.Created,
+func (c *Chat) newAddress(row *store.Address) Address {
+	_, elsewhere := c.elsewhere.Load(ofAddress)
+	return Address{Link: row.Link, Full: row.FullLink, Failure: Failure(row.Failure), Created: row.Created, Elsewhere: elsewhere,
 		Settings: AddressSettings{Greeting: row.Greeting, AutoAccept: row.AutoAccept, Incognito: row.Incognito}}
 }
 
@@ -103,7 +107,8 @@ func (c *Chat) MakeAddress(ctx context.Context) (a Address, err error) {
 			return err
 		}
 		tx.AfterCommit(func() { wake(c.publishing) }) // the name may have changed meanwhile
-		a = newAddress(row)
+		c.elsewhere.Delete(ofAddress)                 // of the last one
+		a = c.newAddress(row)
 		c.publishAddress(tx, &a)
 		return nil
 	})
@@ -118,7 +123,7 @@ func (c *Chat) Address(ctx context.Context) (a Address, err error) {
 	err = c.db.View(ctx, func(tx *store.Tx) error {
 		row, err := findAddress(tx)
 		if err == nil {
-			a = newAddress(row)
+			a = c.newAddress(row)
 		}
 		return err
 	})
@@ -157,7 +162,7 @@ func (c *Chat) SetAddressSettings(ctx context.Context, s AddressSettings) error 
 		if err := tx.SaveAddress(row); err != nil {
 			return err
 		}
-		a := newAddress(row)
+		a := c.newAddress(row)
 		c.publishAddress(tx, &a)
 		return c.republish(tx)
 	})
@@ -196,7 +201,7 @@ func (c *Chat) addressFailed(tx *store.Tx, connection int64, failure Failure) (o
 		return false, err
 	}
 	row.Failure = string(failure)
-	a := newAddress(row)
+	a := c.newAddress(row)
 	c.publishAddress(tx, &a)
 	return true, tx.SaveAddress(row)
 }

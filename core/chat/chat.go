@@ -70,6 +70,8 @@ type Config struct {
 	Files FilesConfig
 	// RelayState is called when the session with a relay changes. It must not wait.
 	RelayState func(server wire.Server, up bool, reason error)
+	// StoreState is called with the reason when what arrives can't be stored, and with nil when it can again. It must not wait.
+	StoreState func(reason error)
 }
 
 // Chat keeps the conversations of one profile. Its methods are safe for concurrent use.
@@ -93,14 +95,16 @@ type Chat struct {
 
 	live lives // our messages that are being written
 
-	elsewhere sync.Map // by id: the contacts whose messages another program receives
+	elsewhere sync.Map // by id: the contacts whose messages another program receives, and likewise the address, see ofAddress
+	held      sync.Map // by id: the hosts of the relays of contacts to which nothing is sent at present
 
-	// What happens in the background, see work.go and expire.go.
+	// What happens in the background, see work.go, expire.go and discard.go.
 	ctx                       context.Context
 	cancel                    context.CancelFunc
 	workers                   sync.WaitGroup
 	moving                    sync.WaitGroup // the goroutines of files
 	due, publishing, expiring chan struct{}
+	discarding                chan struct{}
 }
 
 var _ agent.Handler = (*Chat)(nil)
@@ -108,7 +112,7 @@ var _ agent.Handler = (*Chat)(nil)
 // New returns a Chat, which does nothing before Start.
 func New(cfg Config) *Chat {
 	c := &Chat{cfg: cfg, db: cfg.Agent.DB, now: cfg.Agent.Now, rand: cfg.Agent.Rand,
-		due: make(chan struct{}, 1), publishing: make(chan struct{}, 1), expiring: make(chan struct{}, 1)}
+		due: make(chan struct{}, 1), publishing: make(chan struct{}, 1), expiring: make(chan struct{}, 1), discarding: make(chan struct{}, 1)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.pool, c.transfers, c.transferring = xftp.NewPool(cfg.Files.Network), map[int64]*transfer{}, make(chan struct{}, maxTransfers)
 	cfg.Agent.Handler = c
@@ -131,9 +135,11 @@ func (c *Chat) Start(ctx context.Context) error {
 	c.workers.Go(c.work)
 	c.workers.Go(c.publishLink)
 	c.workers.Go(c.expire)
+	c.workers.Go(c.discardAll)
 	wake(c.due)
 	wake(c.publishing)
 	wake(c.expiring)
+	wake(c.discarding)
 	return nil
 }
 
@@ -185,6 +191,7 @@ func (c *Chat) addContact(tx *store.Tx, row *store.Contact) (contact Contact, er
 		return contact, err
 	}
 	c.elsewhere.Delete(row.ID) // of a contact that had the number before
+	c.held.Delete(row.ID)
 	if contact, err = c.loadContact(tx, row); err != nil {
 		return contact, err
 	}

@@ -16,13 +16,17 @@ import (
 
 	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/core/chat/event"
+	"github.com/sotto-chat/sotto/core/internal/fault"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/core/xftp"
 	"github.com/sotto-chat/sotto/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	fault.Report(func(e *fault.Error) { panic(e) })
+	goleak.VerifyTestMain(m)
+}
 
 // fixture is a Chat with one contact, whose agent is never started: what it would tell is
 // told by the test.
@@ -345,6 +349,58 @@ func TestElsewhere(t *testing.T) {
 	}
 }
 
+// So does the address, and only that of now.
+func TestAddressElsewhere(t *testing.T) {
+	f := newFixture(t)
+	if err := f.ReceiveAddressHere(t.Context()); !errors.Is(err, ErrNoAddress) {
+		t.Error("receiving at no address:", err)
+	}
+	c := &store.Connection{State: string(agent.StateAddress), Created: start}
+	f.update(func(tx *store.Tx) error {
+		return errors.Join(tx.InsertConnection(c), tx.InsertAddress(&store.Address{Connection: c.ID, Link: "link", FullLink: "full"}))
+	})
+	for _, elsewhere := range []bool{true, false} {
+		f.events = nil
+		f.update(func(tx *store.Tx) error { return f.Elsewhere(tx, c.ID, elsewhere) })
+		if len(f.events) != 1 || f.events[0].(AddressChanged).Address.Elsewhere != elsewhere {
+			t.Errorf("the events are %+v", f.events)
+		}
+		if a, err := f.Address(t.Context()); err != nil || a.Elsewhere != elsewhere {
+			t.Errorf("the address is %+v, %v", a, err)
+		}
+	}
+	f.events = nil
+	f.update(func(tx *store.Tx) error { return f.Elsewhere(tx, c.ID+1, true) })
+	if a, err := f.Address(t.Context()); err != nil || a.Elsewhere || len(f.events) != 0 {
+		t.Errorf("of another connection: %+v, %v, %v", a, err, f.events)
+	}
+	if err := f.ReceiveAddressHere(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A contact shows that what is written waits, and for which relay, until it does not any more.
+func TestHeld(t *testing.T) {
+	f := newFixture(t)
+	for _, relay := range []*wire.Server{{Scheme: wire.SMP, Hosts: []string{"relay.example.org"}}, nil} {
+		f.events = nil
+		f.update(func(tx *store.Tx) error { return f.Held(tx, f.connection, relay) })
+		want := ""
+		if relay != nil {
+			want = relay.Hosts[0]
+		}
+		if len(f.events) != 1 || f.events[0].(ContactChanged).Contact.Held != want || f.load().Held != want {
+			t.Errorf("the events are %+v", f.events)
+		}
+	}
+	f.update(func(tx *store.Tx) error {
+		return errors.Join(f.Held(tx, f.connection, &wire.Server{Hosts: []string{"relay.example.org"}}), f.Failed(tx, f.connection, agent.ErrExpired))
+	})
+	if held := f.load().Held; held != "" {
+		t.Errorf("what has failed waits for %s", held)
+	}
+}
+
 // What the agent tells of a connection whose contact was deleted here has no effect.
 func TestWithoutContact(t *testing.T) {
 	f := newFixture(t)
@@ -358,7 +414,7 @@ func TestWithoutContact(t *testing.T) {
 			t.Error("a receipt for nothing")
 		}
 		return errors.Join(err, f.Info(tx, f.connection, nil), f.Connected(tx, f.connection), f.Failed(tx, f.connection, nil),
-			f.Unreadable(tx, f.connection, start, nil), f.Elsewhere(tx, f.connection, true), f.Sent(tx, f.connection, 1), f.Delivered(tx, f.connection, 1), f.NotSent(tx, f.connection, 1, nil))
+			f.Unreadable(tx, f.connection, start, nil), f.Elsewhere(tx, f.connection, true), f.Held(tx, f.connection, &wire.Server{Hosts: []string{"x"}}), f.Sent(tx, f.connection, 1), f.Delivered(tx, f.connection, 1), f.NotSent(tx, f.connection, 1, nil))
 	})
 	ctx := t.Context()
 	for name, err := range map[string]error{

@@ -90,7 +90,11 @@ func (c *Chat) DeleteUploads(ctx context.Context) (left [][]xftp.Replica, err er
 				files = append(files, list)
 			}
 		}
-		return nil
+		rest, err := discarded(tx)
+		for _, d := range rest {
+			files = append(files, d.replicas)
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err

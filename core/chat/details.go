@@ -92,10 +92,15 @@ func (c *Chat) route(tx *store.Tx, connection int64) (RouteKind, error) {
 		return "", err
 	}
 	cfg := c.cfg.Agent
+	proxy := c.agent.Proxy(server)
+	dialed := server
+	if proxy != nil {
+		dialed = *proxy
+	}
 	switch {
-	case cfg.Route != nil && cfg.Route().Protected:
+	case cfg.Protected != nil && cfg.Protected(dialed):
 		return RouteTor, nil
-	case c.agent.Proxies(server):
+	case proxy != nil:
 		return RouteProxied, nil
 	case cfg.Known != nil && cfg.Known(server):
 		return RouteOwn, nil

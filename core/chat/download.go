@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/sotto-chat/sotto/core/transport"
 	"github.com/sotto-chat/sotto/core/wire"
@@ -66,9 +67,24 @@ func (c *Chat) download(ctx context.Context, a *attempt) error {
 	}
 }
 
-// acknowledge tells relays that what was described is not needed by us any more.
+// acknowledgeTime bounds how long relays are tried to be told that a file was received. They delete it by themselves after 48
+// hours (xftp.md §3).
+const acknowledgeTime = 10 * time.Minute
+
+// acknowledge tells relays in the background that what was described is not needed by us any more.
 func (c *Chat) acknowledge(d *xftp.Description, way xftp.Way) {
-	c.afterwards(d.Wipe, func(ctx context.Context) error { return xftp.Acknowledge(ctx, c.pool, d, way) })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx.Err() != nil {
+		d.Wipe()
+		return
+	}
+	c.workers.Go(func() {
+		ctx, cancel := context.WithTimeout(c.ctx, acknowledgeTime)
+		defer cancel()
+		defer d.Wipe()
+		_ = xftp.Acknowledge(ctx, c.pool, d, way)
+	})
 }
 
 // downloadOne receives what is described: the file, or the description of it, which is returned.

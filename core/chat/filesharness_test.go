@@ -20,6 +20,7 @@ import (
 
 	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/core/chat/event"
+	"github.com/sotto-chat/sotto/core/internal/accept"
 	"github.com/sotto-chat/sotto/core/relay"
 	"github.com/sotto-chat/sotto/core/relay/files"
 	"github.com/sotto-chat/sotto/core/transport"
@@ -168,11 +169,14 @@ func startFileRelay(t *testing.T) *fileRelay {
 
 func (r *fileRelay) start() {
 	r.t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", r.port))
-	if err != nil {
+	var l net.Listener
+	var err error
+	if r.port == "" {
+		l = accept.Listen(r.t)
+		_, r.port, _ = net.SplitHostPort(l.Addr().String())
+	} else if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", r.port)); err != nil {
 		r.t.Fatal(err)
 	}
-	_, r.port, _ = net.SplitHostPort(l.Addr().String())
 	if r.files, err = files.Open(r.dir, files.Config{Store: r.shelf}); err != nil {
 		r.t.Fatal(err)
 	}

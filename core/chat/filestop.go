@@ -46,11 +46,10 @@ func (c *Chat) stopFile(ctx context.Context, item int64, state FileState) error 
 
 // abandon ends what is done for a file, and forgets it, also on relays.
 func (c *Chat) abandon(tx *store.Tx, i *store.Item, f *store.File) error {
-	up, err := forgetUpload(tx, f)
-	if err != nil {
+	if err := c.forgetUpload(tx, f); err != nil {
 		return err
 	}
-	tx.AfterCommit(func() { c.dropTransfer(i.ID, up) })
+	tx.AfterCommit(func() { c.stopTransfer(i.ID) })
 	c.later(tx)
 	f.SaveTo, f.Description = "", ""
 	if !i.Own && FileState(i.FileState) != FileDone {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/core/chat/event"
-	"github.com/sotto-chat/sotto/core/ratchet"
+	"github.com/sotto-chat/sotto/core/internal/fault"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/store"
@@ -23,8 +23,10 @@ var (
 	ErrNotLink = errors.New("this is not a link for connecting")
 	// ErrDamagedLink tells that a link was not copied as a whole, or was changed.
 	ErrDamagedLink = errors.New("the link is incomplete or damaged: copy it again as a whole")
-	// ErrNewerLink tells that a link was made by a program that is too new, or far too old.
+	// ErrNewerLink tells that a link was made by a program that is too new.
 	ErrNewerLink = errors.New("the link was made by a newer version: update this program")
+	// ErrOlderLink tells that a link was made by a program that is too old.
+	ErrOlderLink = errors.New("the link was made by a version that is too old to be talked to: ask for an update there, and then for a new link")
 	// ErrLinkUsed tells that a one-time link was opened by somebody else, or taken back.
 	ErrLinkUsed = errors.New("the link was used by somebody else, or was taken back: ask for a new one")
 	// ErrLinkDeleted tells that an address was deleted by its owner.
@@ -126,6 +128,7 @@ func (c *Chat) Look(ctx context.Context, text string) (Plan, error) {
 // profile alone. The error is one of the errors of links, or tells why the relay could not be
 // asked. Nothing was sent to who made the link.
 func (c *Chat) Plan(ctx context.Context, text string) (plan Plan, err error) {
+	defer fault.Contain(&err)
 	full, short, err := parseLink(text)
 	if err != nil {
 		return plan, err
@@ -170,8 +173,8 @@ func resolveError(kind agent.LinkKind, err error) error {
 		return ErrLinkDeleted
 	case errors.Is(err, agent.ErrLinkUsed):
 		return ErrLinkUsed
-	case errors.Is(err, agent.ErrLinkVersion), errors.Is(err, ratchet.ErrVersion):
-		return ErrNewerLink
+	case errors.Is(err, agent.ErrLinkVersion):
+		return versionError(err)
 	case errors.Is(err, agent.ErrLink):
 		return fmt.Errorf("%w: %w", ErrDamagedLink, err)
 	}
@@ -221,10 +224,8 @@ func (c *Chat) look(ctx context.Context, full *agent.Link, short *agent.ShortLin
 		return plan, nil
 	}
 	if full != nil {
-		if err := c.agent.Check(*full); errors.Is(err, agent.ErrLinkVersion) {
-			return Plan{}, ErrNewerLink
-		} else if err != nil {
-			return Plan{}, err
+		if err := c.agent.Check(*full); err != nil {
+			return Plan{}, versionError(err)
 		}
 	}
 	return plan, nil
@@ -295,7 +296,7 @@ func (c *Chat) Connect(ctx context.Context, text string) (Contact, error) {
 
 // ConnectTo opens the link of a plan, incognito or under the profile's name. It goes on in the
 // background: the contact that is returned is connecting. A link that was opened here before leads
-// to the same contact. The error is ErrOwnLink, ErrNewerLink or ErrNotLink. That a full
+// to the same contact. The error is ErrOwnLink, ErrNewerLink, ErrOlderLink or ErrNotLink. That a full
 // one-time link was used by somebody else shows only later, as FailureLinkUsed of the contact.
 func (c *Chat) ConnectTo(ctx context.Context, plan Plan, incognito bool) (contact Contact, err error) {
 	c.connecting.Lock()
@@ -330,12 +331,21 @@ func (c *Chat) ConnectTo(ctx context.Context, plan Plan, incognito bool) (contac
 		contact, err = c.addContact(tx, row)
 		return err
 	})
-	if errors.Is(err, agent.ErrLinkVersion) {
-		return Contact{}, ErrNewerLink
-	} else if err != nil {
-		return Contact{}, err
+	if err != nil {
+		return Contact{}, versionError(err)
 	}
 	return contact, nil
+}
+
+// versionError makes an error of links of what the agent says about versions.
+func versionError(err error) error {
+	switch {
+	case errors.Is(err, agent.ErrLinkOld):
+		return ErrOlderLink
+	case errors.Is(err, agent.ErrLinkVersion):
+		return ErrNewerLink
+	}
+	return err
 }
 
 // introduce makes what who made a link gets to know of us, and keeps that in row.
@@ -366,8 +376,8 @@ func parseLink(text string) (full *agent.Link, short *agent.ShortLink, err error
 	}
 	full, short, err = agent.ParseLink(word)
 	switch {
-	case errors.Is(err, agent.ErrLinkVersion), errors.Is(err, ratchet.ErrVersion):
-		return nil, nil, ErrNewerLink
+	case errors.Is(err, agent.ErrLinkVersion):
+		return nil, nil, versionError(err)
 	case err != nil:
 		return nil, nil, fmt.Errorf("%w: %w", ErrDamagedLink, err)
 	case short != nil && short.Kind != agent.LinkInvitation && short.Kind != agent.LinkContact:

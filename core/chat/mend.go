@@ -40,6 +40,23 @@ func (c *Chat) ReceiveHere(ctx context.Context, contact int64) error {
 	return notConnected(c.agent.ReceiveHere(ctx, connection))
 }
 
+// ReceiveAddressHere has the requests at the address come to this program again, when another one with the same data receives them.
+// The error is ErrNoAddress if there is none.
+func (c *Chat) ReceiveAddressHere(ctx context.Context) error {
+	var connection int64
+	err := c.db.View(ctx, func(tx *store.Tx) error {
+		row, err := findAddress(tx)
+		if err == nil {
+			connection = row.Connection
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.agent.ReceiveHere(ctx, connection)
+}
+
 // notConnected makes ErrNotConnected of what the agent says about a connection that is not there yet, or not any more.
 func notConnected(err error) error {
 	if errors.Is(err, agent.ErrNotConnected) {

@@ -472,6 +472,13 @@ func (c *Chat) RelayState(server wire.Server, up bool, reason error) {
 	}
 }
 
+// StoreState tells whether what arrives can be stored.
+func (c *Chat) StoreState(reason error) {
+	if c.cfg.StoreState != nil {
+		c.cfg.StoreState(reason)
+	}
+}
+
 // rawJSON is the JSON of a message that is kept as it is.
 func rawJSON(m event.Message) []byte {
 	if m.Signed != nil {

@@ -152,7 +152,7 @@ func (c *Chat) Requests(ctx context.Context) (list []Request, err error) {
 
 // Accept makes a contact of a request, incognito or under the profile's name. It goes on in the
 // background: the contact that is returned is connecting. The error is ErrNoRequest, or
-// ErrNewerLink if the other program is too new or too old.
+// ErrNewerLink or ErrOlderLink if the other program is too new or too old.
 func (c *Chat) Accept(ctx context.Context, id int64, incognito bool) (Contact, error) {
 	return c.accept(ctx, id, incognito, false)
 }
@@ -209,10 +209,8 @@ func (c *Chat) accept(ctx context.Context, id int64, incognito, greet bool) (con
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return Contact{}, ErrNoRequest
-	case errors.Is(err, agent.ErrLinkVersion):
-		return Contact{}, ErrNewerLink
 	case err != nil:
-		return Contact{}, err
+		return Contact{}, versionError(err)
 	}
 	return contact, nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core/agent"
+	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/store"
 )
 
@@ -26,18 +27,49 @@ func (c *Chat) Moved(tx *store.Tx, connection int64, mine bool) error {
 	return c.publishContact(tx, row)
 }
 
-// Elsewhere keeps whether another program receives the messages of a contact.
+// ofAddress stands for the address where others are known by the number of a contact.
+const ofAddress int64 = 0
+
+// Elsewhere keeps whether another program receives the messages of a contact, or the requests at the address.
 func (c *Chat) Elsewhere(tx *store.Tx, connection int64, elsewhere bool) error {
+	keep := func(id int64) {
+		if elsewhere {
+			c.elsewhere.Store(id, true)
+		} else {
+			c.elsewhere.Delete(id)
+		}
+	}
+	row, err := contactOf(tx, connection)
+	if err == nil {
+		keep(row.ID)
+		return c.publishContact(tx, row)
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	address, err := tx.Address()
+	if errors.Is(err, store.ErrNotFound) || err == nil && address.Connection != connection {
+		return nil // deleted meanwhile
+	} else if err != nil {
+		return err
+	}
+	keep(ofAddress)
+	a := c.newAddress(address)
+	c.publishAddress(tx, &a)
+	return nil
+}
+
+// Held keeps whether what is written to a contact waits, and for which relay.
+func (c *Chat) Held(tx *store.Tx, connection int64, relay *wire.Server) error {
 	row, err := contactOf(tx, connection)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	if elsewhere {
-		c.elsewhere.Store(row.ID, true)
+	if relay != nil {
+		c.held.Store(row.ID, relay.Hosts[0])
 	} else {
-		c.elsewhere.Delete(row.ID)
+		c.held.Delete(row.ID)
 	}
 	return c.publishContact(tx, row)
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"sync"
-	"time"
 
 	"github.com/sotto-chat/sotto/core/xftp"
 	"github.com/sotto-chat/sotto/store"
@@ -19,18 +18,11 @@ import (
 // count: nobody is to wait for a relay that is not theirs.
 const maxTransfers = 4
 
-// discardTime bounds how long relays are tried to be told that a file is not needed any more. They delete it
-// by themselves after 48 hours (xftp.md §3).
-const discardTime = 10 * time.Minute
-
 // transfer is a file on its way.
 type transfer struct {
 	cancel   context.CancelFunc
 	again    bool // it is to be looked at again when the goroutine ends
 	progress FileProgress
-
-	dropped bool         // it was given up
-	rest    *xftp.Upload // what is to be deleted from relays then, nil for nothing
 }
 
 // attempt is what one go at moving a file works with.
@@ -77,26 +69,6 @@ func (c *Chat) stopTransfer(item int64) {
 	}
 }
 
-// dropTransfer ends a file on its way for good, and deletes from relays what was uploaded of it. up is what is stored of that,
-// nil for nothing.
-func (c *Chat) dropTransfer(item int64, up *xftp.Upload) {
-	c.mu.Lock()
-	t := c.transfers[item]
-	if t != nil {
-		t.again, t.dropped = false, true
-		if t.rest == nil {
-			t.rest, up = up, nil // the goroutine may know more than what is stored
-		}
-		t.cancel()
-	}
-	c.mu.Unlock()
-	if up != nil && t == nil {
-		c.discard(up, c.circuit())
-	} else if up != nil {
-		up.Wipe()
-	}
-}
-
 // restartTransfers has all files on their way begin again, which looks again whether relays may be asked.
 func (c *Chat) restartTransfers() {
 	c.mu.Lock()
@@ -130,8 +102,8 @@ func (c *Chat) runTransfer(ctx context.Context, item int64, t *transfer) {
 		}
 		c.sweep()
 		c.mu.Lock()
-		again, rest := t.again && c.ctx.Err() == nil, t.rest
-		t.again, t.dropped, t.rest, t.progress = false, false, nil, FileProgress{Item: item}
+		again := t.again && c.ctx.Err() == nil
+		t.again, t.progress = false, FileProgress{Item: item}
 		switch {
 		case !again:
 			t.cancel()
@@ -140,9 +112,6 @@ func (c *Chat) runTransfer(ctx context.Context, item int64, t *transfer) {
 			ctx, t.cancel = context.WithCancel(c.ctx)
 		}
 		c.mu.Unlock()
-		if rest != nil {
-			c.discard(rest, circuit)
-		}
 		if !again {
 			return
 		}
@@ -165,7 +134,7 @@ func (c *Chat) move(ctx context.Context, item int64, circuit string, leave func(
 	case a.item.Own:
 		err = c.upload(ctx, a)
 		if errors.Is(err, xftp.ErrFile) { // what was encrypted has changed on disk: it is made again, once
-			if err = c.restartUpload(item, circuit); err == nil {
+			if err = c.restartUpload(item); err == nil {
 				err = c.upload(ctx, a)
 			}
 		}
@@ -278,20 +247,4 @@ func (c *Chat) transferOptions(a *attempt) xftp.Options {
 		c.cfg.Publish(now)
 	}
 	return o
-}
-
-// afterwards tells relays in the background what they would find out by themselves later. wipe is called in any case.
-func (c *Chat) afterwards(wipe func(), tell func(context.Context) error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ctx.Err() != nil {
-		wipe()
-		return
-	}
-	c.workers.Go(func() {
-		ctx, cancel := context.WithTimeout(c.ctx, discardTime)
-		defer cancel()
-		defer wipe()
-		_ = tell(ctx)
-	})
 }

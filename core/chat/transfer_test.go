@@ -494,8 +494,7 @@ func TestFileRelays(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		_, err = forgetUpload(tx, f)
-		return errors.Join(err, os.Truncate(filepath.Join(w.a.keptDir(), f.Blob.Name), 1<<20))
+		return errors.Join(w.a.forgetUpload(tx, f), os.Truncate(filepath.Join(w.a.keptDir(), f.Blob.Name), 1<<20))
 	})
 	if err != nil {
 		t.Fatal(err)

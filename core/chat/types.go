@@ -97,6 +97,10 @@ type Contact struct {
 	// Elsewhere tells that another program with the same data receives its messages, since this one did; see Chat.ReceiveHere.
 	Elsewhere bool
 
+	// Held is the host of the contact's relay while what is written waits because no relay of our own can pass it on there, and the
+	// relay is not to see our network address; empty otherwise. See agent.HeldError.
+	Held string
+
 	Features          []FeatureState // who may use what
 	Disappearing      time.Duration  // after which messages disappear, 0 for never
 	DisappearingOffer time.Duration  // what the contact would like that to be and we do not allow, 0 for nothing
@@ -119,6 +123,9 @@ func (c *Chat) newContact(row *store.Contact, own *Preferences) Contact {
 	t := termsOf(row, own)
 	contact.Features, contact.Disappearing, contact.DisappearingOffer = t.features(), t.ttl(), t.offer()
 	_, contact.Elsewhere = c.elsewhere.Load(row.ID)
+	if held, ok := c.held.Load(row.ID); ok && (contact.State == ContactConnecting || contact.State == ContactConnected) {
+		contact.Held = held.(string)
+	}
 	return contact
 }
 

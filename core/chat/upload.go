@@ -58,8 +58,9 @@ func (c *Chat) upload(ctx context.Context, a *attempt) error {
 	} else if work, err = os.Open(filepath.Join(c.workDir(), f.Work)); errors.Is(err, os.ErrNotExist) {
 		err = fmt.Errorf("%w: it was deleted", xftp.ErrFile)
 	}
+	done := false
 	if up != nil {
-		defer c.leaveUpload(i.ID, up)
+		defer func() { c.leaveUpload(i.ID, up, done) }()
 	}
 	if err != nil {
 		return err
@@ -83,7 +84,7 @@ func (c *Chat) upload(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return err
 	}
-	return c.db.Update(ctx, func(tx *store.Tx) error {
+	err = c.db.Update(ctx, func(tx *store.Tx) error {
 		i, f, err := findFile(tx, i.ID)
 		if err != nil {
 			return err
@@ -106,45 +107,47 @@ func (c *Chat) upload(ctx context.Context, a *attempt) error {
 		}
 		return c.setFileState(tx, i, FileDone)
 	})
+	done = err == nil
+	return err
 }
 
-// leaveUpload is called when a goroutine does not need an upload any more.
-func (c *Chat) leaveUpload(item int64, up *xftp.Upload) {
-	c.mu.Lock()
-	if t := c.transfers[item]; t != nil && t.dropped {
-		t.rest, up = up, t.rest
+// leaveUpload is called when a goroutine does not need an upload any more. If the file was given up meanwhile, it may know of more that
+// is on relays than what was stored.
+func (c *Chat) leaveUpload(item int64, up *xftp.Upload, done bool) {
+	defer up.Wipe()
+	if done {
+		return
 	}
-	c.mu.Unlock()
-	if up != nil {
-		up.Wipe()
-	}
+	_ = c.db.Update(context.WithoutCancel(c.ctx), func(tx *store.Tx) error { // else relays delete it by themselves
+		if f, err := tx.File(item); err == nil && f.Upload != nil || err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		return c.discard(tx, item, up)
+	})
 }
 
 // restartUpload forgets what was encrypted for the recipient of a file, and deletes what is on relays of it.
-func (c *Chat) restartUpload(item int64, circuit string) error {
-	var up *xftp.Upload
-	err := c.db.Update(c.ctx, func(tx *store.Tx) error {
+func (c *Chat) restartUpload(item int64) error {
+	return c.db.Update(c.ctx, func(tx *store.Tx) error {
 		f, err := tx.File(item)
 		if err != nil {
 			return err
 		}
-		up, err = forgetUpload(tx, f)
-		return err
+		return c.forgetUpload(tx, f)
 	})
-	if err == nil && up != nil {
-		c.discard(up, circuit)
-	}
-	return err
 }
 
-// forgetUpload forgets what was encrypted for the recipient of a file, and returns what is on relays of it, nil for nothing.
-func forgetUpload(tx *store.Tx, f *store.File) (*xftp.Upload, error) {
+// forgetUpload forgets what was encrypted for the recipient of a file, and has what is on relays of it be deleted.
+func (c *Chat) forgetUpload(tx *store.Tx, f *store.File) error {
 	up, err := restoreUpload(tx, f)
-	if err != nil {
-		up = nil // damaged: relays delete it by themselves
+	if err == nil && up != nil { // if it is damaged, relays delete it by themselves
+		defer up.Wipe()
+		if err := c.discard(tx, f.Item, up); err != nil {
+			return err
+		}
 	}
 	f.Work, f.Upload = "", nil
-	return up, errors.Join(tx.SaveFile(f), tx.DeleteFileChunks(f.Item))
+	return errors.Join(tx.SaveFile(f), tx.DeleteFileChunks(f.Item))
 }
 
 // encrypt makes what is uploaded.
@@ -183,9 +186,4 @@ func (c *Chat) encrypt(ctx context.Context, i *store.Item, f *store.File) (up *x
 		return errors.Join(tx.SaveFile(f), tx.DeleteFileChunks(i.ID))
 	})
 	return up, file, err
-}
-
-// discard deletes from relays what was uploaded for nothing.
-func (c *Chat) discard(up *xftp.Upload, circuit string) {
-	c.afterwards(up.Wipe, func(ctx context.Context) error { return up.Discard(ctx, c.pool, xftp.Way{Circuit: circuit}) })
 }

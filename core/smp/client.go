@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/internal/fault"
 )
 
 // Errors of a Client. A command that failed with one of them may have been executed.
@@ -86,7 +87,11 @@ func (c *Client) start() {
 	c.received = time.Now()
 	var wg sync.WaitGroup
 	for _, run := range []func(){c.read, c.write, c.deliver, c.watch} {
-		wg.Go(run)
+		wg.Go(func() {
+			if err := contained(run); err != nil {
+				c.fail(err)
+			}
+		})
 	}
 	go func() {
 		wg.Wait()
@@ -94,6 +99,13 @@ func (c *Client) start() {
 		close(c.events)
 		close(c.done)
 	}()
+}
+
+// contained does what handles bytes of the relay. A fault in it is an error.
+func contained(f func()) (err error) {
+	defer fault.Contain(&err)
+	f()
+	return nil
 }
 
 // Params returns what the handshake agreed on.
@@ -372,19 +384,24 @@ func (c *Client) read() {
 			c.fail(fmt.Errorf("%w: a block can't be read", ErrProtocol))
 			return
 		}
-		c.mu.Lock()
-		c.received, c.timeouts = time.Now(), 0
-		for _, b := range list {
-			if err = c.receive(b); err != nil {
-				break
-			}
-		}
-		c.mu.Unlock()
-		if err != nil {
+		if err := c.receiveAll(list); err != nil {
 			c.fail(err)
 			return
 		}
 	}
+}
+
+// receiveAll takes the transmissions of a block.
+func (c *Client) receiveAll(list [][]byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock() // also after a fault
+	c.received, c.timeouts = time.Now(), 0
+	for _, b := range list {
+		if err := c.receive(b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // receive takes one transmission. The caller holds the mutex.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/sotto-chat/sotto/core/internal/fault"
 	"github.com/sotto-chat/sotto/core/transport"
 	"github.com/sotto-chat/sotto/core/wire"
 )
@@ -75,7 +76,8 @@ func (c Config) target(server wire.Server) (port, alpn string) {
 // Connect connects to a relay and does the handshake. The error is that of
 // Config.Path, a *transport.DialError, ErrVersion, ErrIdentity, ErrProtocol, that of ctx, or that
 // of a connection which was lost.
-func Connect(ctx context.Context, config Config, server wire.Server) (*Client, error) {
+func Connect(ctx context.Context, config Config, server wire.Server) (_ *Client, err error) {
+	defer fault.Contain(&err)
 	config = config.withDefaults()
 	conn, err := config.dial(ctx, server)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/internal/accept"
 	"github.com/sotto-chat/sotto/core/relay"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/transport"
@@ -25,19 +26,15 @@ func startRelay(t *testing.T) wire.Server {
 	if _, err := relay.Init(dir, relay.Settings{}); err != nil {
 		t.Fatal(err)
 	}
-	server, stop := serve(t, dir, "127.0.0.1:0")
+	server, stop := serve(t, dir, accept.Listen(t))
 	t.Cleanup(stop)
 	return server
 }
 
 // serve serves the relay in dir until stop.
-func serve(t *testing.T, dir, addr string) (server wire.Server, stop func()) {
+func serve(t *testing.T, dir string, l net.Listener) (server wire.Server, stop func()) {
 	t.Helper()
 	r, err := relay.Open(dir, relay.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +176,7 @@ func TestSession(t *testing.T) {
 	if _, err := relay.Init(dir, relay.Settings{}); err != nil {
 		t.Fatal(err)
 	}
-	server, stop := serve(t, dir, "127.0.0.1:0")
+	server, stop := serve(t, dir, accept.Listen(t))
 	s := smp.NewSession(smp.Config{}, server)
 	defer s.Close()
 	key, err := crypt.NewEd25519(rand.Reader)
@@ -212,7 +209,11 @@ func TestSession(t *testing.T) {
 	if _, ok := next().(smp.Down); !ok {
 		t.Error("not down after the relay was stopped")
 	}
-	_, stop = serve(t, dir, net.JoinHostPort("127.0.0.1", server.Port))
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", server.Port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, stop = serve(t, dir, l)
 	defer stop()
 	s.Retry()
 	for {

@@ -12,10 +12,14 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/internal/fault"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	fault.Report(func(e *fault.Error) { panic(e) })
+	goleak.VerifyTestMain(m)
+}
 
 // pipeConn is a conn over one end of a net.Pipe, without TLS.
 type pipeConn struct {

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/sotto-chat/sotto/core/internal/fault"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
@@ -24,6 +25,7 @@ const (
 func TestMain(m *testing.M) {
 	switch os.Getenv(childTask) {
 	case "":
+		fault.Report(func(e *fault.Error) { panic(e) })
 		goleak.VerifyTestMain(m)
 	case "upload":
 		runChild(childUpload)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/sotto-chat/sotto/core/internal/fault"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
@@ -27,7 +28,8 @@ const attemptsCorrupt = 2
 // A relay that fails is tried again, at growing intervals and for as long as ctx allows. The error is
 // ErrDiskFull or another of file, that of ctx, or a *RelayError if a chunk can't be had, among them
 // ErrAuth, when it is not there any more, ErrBlocked and ErrCorrupt.
-func Download(ctx context.Context, pool *Pool, d *Description, file Storage, options Options) error {
+func Download(ctx context.Context, pool *Pool, d *Description, file Storage, options Options) (err error) {
+	defer fault.Contain(&err)
 	if d.Party != Recipient {
 		return invalid("not a recipient's")
 	}

@@ -3,9 +3,11 @@ package xftp
 import (
 	"cmp"
 	"context"
+	"errors"
 	"sync"
 	"time"
 
+	"github.com/sotto-chat/sotto/core/internal/fault"
 	"github.com/sotto-chat/sotto/core/transport"
 	"github.com/sotto-chat/sotto/core/wire"
 )
@@ -73,15 +75,27 @@ func (p *Pool) Do(ctx context.Context, server wire.Server, way Way, f func(conte
 	if err := cmp.Or(ctx.Err(), p.ctx.Err()); err != nil {
 		return p.reason(err)
 	}
-	client, err := s.connected(ctx, p.config, server, way)
-	if err == nil {
-		err = f(ctx, client)
-	}
+	err := s.safely(ctx, p.config, server, way, f)
 	p.done(s)
 	if err != nil {
 		return p.reason(err)
 	}
 	return nil
+}
+
+// safely calls f with the session. A fault in that is an error, and ends the session.
+func (s *pooled) safely(ctx context.Context, config Config, server wire.Server, way Way, f func(context.Context, *Client) error) (err error) {
+	var client *Client
+	defer func() {
+		if client != nil && errors.As(err, new(*fault.Error)) {
+			client.Close()
+		}
+	}()
+	defer fault.Contain(&err)
+	if client, err = s.connected(ctx, config, server, way); err != nil {
+		return err
+	}
+	return f(ctx, client)
 }
 
 // reason tells what ended by Close from what ended by the caller.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sotto-chat/sotto/core/internal/fault"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
@@ -114,6 +115,12 @@ func (r *runner) run(ctx context.Context, chunks []int) error {
 	return r.err
 }
 
+// safely does a step. A fault in it is an error.
+func (r *runner) safely(ctx context.Context, chunk int, server wire.Server) (err error) {
+	defer fault.Contain(&err)
+	return r.step(ctx, chunk, server)
+}
+
 // work does steps until nothing is left.
 func (r *runner) work(ctx context.Context) error {
 	for {
@@ -132,7 +139,7 @@ func (r *runner) work(ctx context.Context) error {
 		case err != nil:
 			return err
 		case chunk >= 0:
-			err := r.step(ctx, chunk, server)
+			err := r.safely(ctx, chunk, server)
 			if err := r.done(ctx, chunk, server, err); err != nil {
 				return err
 			}

@@ -685,7 +685,7 @@ func TestDiscard(t *testing.T) {
 		t.Fatal("nothing was uploaded")
 	}
 	for range 2 {
-		if err := up.Discard(context.Background(), pool, Way{}); err != nil {
+		if err := Remove(context.Background(), pool, [][]Replica{up.Replicas()}, make([]Way, 1), func(int, int) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -166,11 +166,6 @@ func (u *Upload) Replicas() (list []Replica) {
 	return list
 }
 
-// Discard deletes from the relays what was uploaded, also of an upload that is not complete.
-func (u *Upload) Discard(ctx context.Context, pool *Pool, way Way) error {
-	return forget(ctx, pool, u.Replicas(), way, (*Client).Delete)
-}
-
 // Run uploads the chunks that are not uploaded yet from the encrypted file. A relay that fails is tried
 // again, at growing intervals and for as long as ctx allows, or replaced by another one.
 //

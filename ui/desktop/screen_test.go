@@ -9,8 +9,6 @@ import (
 	"image"
 	"image/color"
 	"image/png"
-	"io"
-	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,13 +21,14 @@ import (
 	"github.com/jezek/xgb/xproto"
 )
 
-// TestScreenshotX looks at a screen with a green window.
-func TestScreenshotX(t *testing.T) {
+// startX starts an X server for the test.
+func startX(t *testing.T) {
+	t.Helper()
 	program, err := exec.LookPath("Xvfb")
 	if err != nil {
 		t.Fatalf("%v: install the package xvfb (packaging/setup.sh test does)", err)
 	}
-	cmd := exec.Command(program, "-displayfd", "1", "-screen", "0", "320x240x24", "-nolisten", "tcp")
+	cmd := exec.Command(program, "-displayfd", "1", "-screen", "0", "320x240x24", "-nolisten", "tcp", "-noreset")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +43,12 @@ func TestScreenshotX(t *testing.T) {
 	}
 	t.Setenv("DISPLAY", ":"+strings.TrimSpace(number))
 	t.Setenv("WAYLAND_DISPLAY", "")
-	xgb.Logger = log.New(io.Discard, "", 0)
+}
+
+// TestScreenshotX looks at a screen with a green window.
+func TestScreenshotX(t *testing.T) {
+	startX(t)
+	quietX()
 	conn, err := xgb.NewConn()
 	if err != nil {
 		t.Fatal(err)

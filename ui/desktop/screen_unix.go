@@ -13,7 +13,6 @@ import (
 	_ "image/jpeg" // forms in which portals write screenshots
 	_ "image/png"
 	"io"
-	"log"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -57,7 +56,7 @@ func Screenshot(ctx context.Context) (image.Image, error) {
 
 // screenshotX asks the X server.
 func screenshotX() (image.Image, error) {
-	xgb.Logger = log.New(io.Discard, "", 0)
+	quietX()
 	conn, err := xgb.NewConn()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)

@@ -135,6 +135,12 @@ func (t *Theme) Font(style fyne.TextStyle) fyne.Resource {
 
 // Icon implements fyne.Theme. The toolkit's own widgets keep the toolkit's icons.
 func (t *Theme) Icon(name fyne.ThemeIconName) fyne.Resource {
+	switch name {
+	case fynetheme.IconNameVisibility:
+		return Icon("eye", ColorSecondary)
+	case fynetheme.IconNameVisibilityOff:
+		return Icon("eye-off", ColorSecondary)
+	}
 	return fynetheme.DefaultTheme().Icon(name)
 }
 

@@ -170,6 +170,7 @@ type motionAlbum []Frame
 
 func (m motionAlbum) Len() int                   { return 2 }
 func (m motionAlbum) Title(int) (string, string) { return "Bob", "Today" }
+func (m motionAlbum) Video(int) (string, bool)   { return "", false }
 func (m motionAlbum) Load(i int, done func([]Frame, string)) {
 	done(m[:len(m)-i*(len(m)-1)], "")
 }

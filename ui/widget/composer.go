@@ -51,6 +51,7 @@ type Composer struct {
 	bannered    bool
 	tiles       []*attachmentTile
 	strip       *container.Scroll
+	begins      bool // the strip is to show its beginning, which is at the right where one writes from there
 	recorder    *recorder
 	recording   bool
 	live        bool
@@ -145,7 +146,7 @@ func (c *Composer) SetAttachments(views []ComposerAttachment) {
 		})
 		tiles[i] = c.tiles[i]
 	}
-	c.strip.Content = NewBar(theme.Grid, -1, tiles...)
+	c.strip.Content, c.begins = NewBar(theme.Grid, -1, tiles...), true
 	c.strip.Refresh()
 	c.enable()
 	c.Refresh()
@@ -382,6 +383,10 @@ func (r *composerRenderer) above(x, y, width float32) float32 {
 	}
 	if len(c.tiles) > 0 {
 		put(c.strip)
+		if c.begins && width > 0 {
+			c.begins = false
+			c.strip.ScrollToOffset(fyne.NewPos(MirrorX(0, 0, max(0, c.strip.Content.MinSize().Width-width)), 0))
+		}
 	}
 	return y - top
 }

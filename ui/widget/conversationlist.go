@@ -352,7 +352,7 @@ func (l *ConversationList) TypedKey(ev *fyne.KeyEvent) {
 			l.reveal(l.current)
 			l.relayout()
 			at := fyne.CurrentApp().Driver().AbsolutePositionForObject(l)
-			l.OnMenu(l.current, at.AddXY(72, float32(l.current)*ConversationHeight-l.offset+ConversationHeight*0.7))
+			l.OnMenu(l.current, at.AddXY(MirrorX(72, 0, l.Size().Width), float32(l.current)*ConversationHeight-l.offset+ConversationHeight*0.7))
 		}
 	}
 }

@@ -27,6 +27,7 @@ type Dialog struct {
 
 	card     fyne.Position // of the last layout
 	cardSize fyne.Size
+	laid     fyne.Size // heights of the room for the content and of the content
 	canvas   fyne.Canvas
 	typedKey func(*fyne.KeyEvent) // of the canvas, before the dialog was shown
 	fixed    bool
@@ -110,6 +111,18 @@ func (d *Dialog) hideTooltip() {
 	canvas.Refresh(d)
 }
 
+// keepInSight scrolls to what has the keyboard after the room for the content, or its height, has changed.
+func (d *Dialog) keepInSight(room float32) {
+	now := fyne.NewSize(room, d.content.Size().Height)
+	if d.laid == now || d.canvas == nil {
+		return
+	}
+	d.laid = now
+	if f, ok := d.canvas.Focused().(fyne.CanvasObject); ok {
+		Reveal(f)
+	}
+}
+
 // CreateRenderer implements fyne.Widget.
 func (d *Dialog) CreateRenderer() fyne.WidgetRenderer {
 	const margin, edge, head = 26, 16, 66
@@ -138,6 +151,7 @@ func (d *Dialog) CreateRenderer() fyne.WidgetRenderer {
 			d.scroll.Content = NewInset(d.content, 6, out, 0, out)
 			place(d.scroll, x+margin-out, y+head, inner+2*out, h+6)
 			d.scroll.Refresh()
+			d.keepInSight(h)
 		},
 		update: func() {
 			dim.FillColor = theme.Color(theme.ColorDim)
@@ -252,6 +266,14 @@ func (n *Note) CreateRenderer() fyne.WidgetRenderer {
 // NewEmptyState returns what is shown where there is nothing yet: an icon, a title, a sentence that says what belongs here, and
 // the one next step. An empty action leaves the button out.
 func NewEmptyState(icon, title, text, action string, acted func()) fyne.CanvasObject {
+	if action == "" {
+		return NewEmptyStateWith(icon, title, text, nil)
+	}
+	return NewEmptyStateWith(icon, title, text, NewButton(action, ButtonPrimary, acted))
+}
+
+// NewEmptyStateWith is NewEmptyState with a button, or nil, for where there is no next step but a way out.
+func NewEmptyStateWith(icon, title, text string, button *Button) fyne.CanvasObject {
 	const width, disc = 340, 72
 	picture := newGlyph()
 	ground := canvas.NewCircle(nil)
@@ -265,14 +287,13 @@ func NewEmptyState(icon, title, text, action string, acted func()) fyne.CanvasOb
 	textLabel := NewLabel(text, theme.TextBody)
 	textLabel.Color, textLabel.Alignment = theme.ColorSecondary, fyne.TextAlignCenter
 	e.objects = []fyne.CanvasObject{ground, picture.Raster, titleLabel, textLabel}
-	button := NewButton(action, ButtonPrimary, acted)
-	if action != "" {
+	if button != nil {
 		e.objects = append(e.objects, button)
 	}
 	heights := func(w float32) (t, s, b float32) {
 		titleLabel.Resize(fyne.NewSize(w, 1))
 		textLabel.Resize(fyne.NewSize(w, 1))
-		if action != "" {
+		if button != nil {
 			b = buttonHeight + 3*theme.Grid
 		}
 		return titleLabel.MinSize().Height, textLabel.MinSize().Height, b
@@ -286,8 +307,10 @@ func NewEmptyState(icon, title, text, action string, acted func()) fyne.CanvasOb
 		y += disc + 16
 		place(titleLabel, x, y, w, t)
 		place(textLabel, x, y+t+8, w, s)
-		bw := button.MinSize().Width
-		place(button, (size.Width-bw)/2, y+t+8+s+3*theme.Grid, bw, buttonHeight)
+		if button != nil {
+			bw := button.MinSize().Width
+			place(button, (size.Width-bw)/2, y+t+8+s+3*theme.Grid, bw, buttonHeight)
+		}
 	}
 	e.minSize = func() fyne.Size {
 		t, s, b := heights(min(width, max(200, e.Size().Width-2*theme.Grid)))

@@ -1,6 +1,8 @@
 package widget
 
 import (
+	"slices"
+
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/driver/desktop"
 	"fyne.io/fyne/v2/lang"
@@ -19,7 +21,9 @@ type Entry struct {
 	OnPaste  func() bool               // true means that something else than text was pasted
 	OnFocus  func(focused bool)
 
-	shift bool
+	shift  bool
+	prompt string // that is drawn here if the window is mirrored: at the right, which the toolkit does not do
+	drawn  *words
 }
 
 var _ fyne.Tabbable = (*Entry)(nil)
@@ -28,7 +32,7 @@ var _ fyne.Tabbable = (*Entry)(nil)
 func NewEntry(prompt string) *Entry {
 	e := &Entry{}
 	e.Wrapping = fyne.TextWrap(fyne.TextTruncateClip)
-	e.PlaceHolder = prompt
+	e.setPrompt(prompt)
 	e.ExtendBaseWidget(e)
 	return e
 }
@@ -45,10 +49,90 @@ func NewTextEntry(prompt string, lines int) *Entry {
 	e := &Entry{}
 	e.MultiLine = true
 	e.Wrapping = fyne.TextWrapWord
-	e.PlaceHolder = prompt
+	e.setPrompt(prompt)
 	e.SetMinRowsVisible(lines)
 	e.ExtendBaseWidget(e)
 	return e
+}
+
+// SetPlaceHolder changes what the empty field shows.
+func (e *Entry) SetPlaceHolder(prompt string) {
+	if e.setPrompt(prompt); mirrored {
+		e.Refresh()
+	} else {
+		e.Entry.SetPlaceHolder(prompt)
+	}
+}
+
+func (e *Entry) setPrompt(prompt string) {
+	if mirrored {
+		e.prompt = prompt
+	} else {
+		e.PlaceHolder = prompt
+	}
+}
+
+// CreateRenderer implements fyne.Widget.
+func (e *Entry) CreateRenderer() fyne.WidgetRenderer {
+	r := e.Entry.CreateRenderer()
+	if !mirrored {
+		return r
+	}
+	e.drawn = newWords(theme.TextBody, false)
+	return &promptRenderer{r, e}
+}
+
+// promptRenderer is the toolkit's renderer of a field with the prompt at the right.
+type promptRenderer struct {
+	fyne.WidgetRenderer
+	entry *Entry
+}
+
+func (r *promptRenderer) Objects() []fyne.CanvasObject {
+	return append(slices.Clip(r.WidgetRenderer.Objects()), r.entry.drawn.box)
+}
+
+func (r *promptRenderer) Layout(size fyne.Size) {
+	r.WidgetRenderer.Layout(size)
+	right := theme.FieldPadding
+	if a := r.entry.ActionItem; a != nil {
+		right += a.MinSize().Width
+	}
+	p := r.entry.drawn
+	p.set(ellipsize(r.entry.prompt, p.size, fyne.TextStyle{}, size.Width-theme.FieldPadding-right), theme.ColorSecondary)
+	height := fyne.MeasureText("M", p.size, fyne.TextStyle{}).Height
+	p.place(size.Width-right-textWidth(p.text, p.size, false), theme.FieldPadding, height, 0)
+	p.box.Hidden = r.entry.Text != ""
+}
+
+func (r *promptRenderer) Refresh() {
+	r.WidgetRenderer.Refresh()
+	r.Layout(r.entry.Size())
+}
+
+// TappedSecondary implements fyne.SecondaryTappable: it shows what can be done with the text.
+func (e *Entry) TappedSecondary(ev *fyne.PointEvent) {
+	c := canvasOf(e)
+	if c == nil {
+		return
+	}
+	c.Focus(e)
+	clipboard := fyne.CurrentApp().Clipboard()
+	when := func(possible bool, s fyne.Shortcut) func() {
+		if !possible {
+			return nil
+		}
+		return func() { e.TypedShortcut(s) }
+	}
+	visible, open := e.SelectedText() != "" && !e.Password, !e.Disabled()
+	ShowMenu(c, ev.AbsolutePosition, Menu{Items: []MenuItem{
+		{Icon: "cut", Text: lang.L("Cut"), Do: when(visible && open, &fyne.ShortcutCut{Clipboard: clipboard})},
+		{Icon: "copy", Text: lang.L("Copy"), Do: when(visible, &fyne.ShortcutCopy{Clipboard: clipboard})},
+		{Icon: "paste", Text: lang.L("Paste"), Do: when(open, &fyne.ShortcutPaste{Clipboard: clipboard})},
+		{Icon: "select", Text: lang.L("Select all"), Do: when(e.Text != "", &fyne.ShortcutSelectAll{})},
+		{Icon: "undo", Text: lang.L("Undo"), Line: true, Do: when(open, &fyne.ShortcutUndo{})},
+		{Icon: "redo", Text: lang.L("Redo"), Do: when(open, &fyne.ShortcutRedo{})},
+	}})
 }
 
 // AcceptsTab implements fyne.Tabbable.
@@ -109,6 +193,10 @@ func (e *Entry) TypedKey(ev *fyne.KeyEvent) {
 // TypedShortcut implements fyne.Shortcutable.
 func (e *Entry) TypedShortcut(s fyne.Shortcut) {
 	switch s := s.(type) {
+	case *fyne.ShortcutCopy, *fyne.ShortcutCut:
+		if text := e.SelectedText(); text != "" && !e.Password {
+			defer wasCopied(text)
+		}
 	case *fyne.ShortcutPaste:
 		if e.OnPaste != nil && e.OnPaste() {
 			return

@@ -323,6 +323,7 @@ type album []image.Image
 
 func (a album) Len() int                   { return len(a) }
 func (a album) Title(int) (string, string) { return "Bob", "Today, 12:04" }
+func (a album) Video(int) (string, bool)   { return "", false }
 
 func (a album) Load(i int, done func([]Frame, string)) {
 	if a[i] == nil {

@@ -61,9 +61,15 @@ func NewFlow(gap float32, objects ...fyne.CanvasObject) *fyne.Container {
 	return container.New(&flow{gap: gap}, objects...)
 }
 
+// NewCenteredFlow is NewFlow with its lines in the middle.
+func NewCenteredFlow(gap float32, objects ...fyne.CanvasObject) *fyne.Container {
+	return container.New(&flow{gap: gap, centered: true}, objects...)
+}
+
 type flow struct {
-	gap   float32
-	width float32
+	gap      float32
+	width    float32
+	centered bool
 }
 
 func (f *flow) arrange(objects []fyne.CanvasObject, width float32, put func(o fyne.CanvasObject, x, y float32, s fyne.Size)) fyne.Size {
@@ -87,9 +93,24 @@ func (f *flow) arrange(objects []fyne.CanvasObject, width float32, put func(o fy
 
 func (f *flow) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	f.width = size.Width
+	var line []fyne.CanvasObject // that is being filled
+	end := func() {
+		if n := len(line); f.centered && n > 0 {
+			free := size.Width - line[n-1].Position().X - line[n-1].Size().Width
+			for _, o := range line {
+				o.Move(o.Position().AddXY(free/2, 0))
+			}
+		}
+		line = line[:0]
+	}
 	f.arrange(objects, size.Width, func(o fyne.CanvasObject, x, y float32, s fyne.Size) {
+		if x == 0 {
+			end()
+		}
 		place(o, x, y, s.Width, s.Height)
+		line = append(line, o)
 	})
+	end()
 	Mirror(objects, size.Width)
 }
 

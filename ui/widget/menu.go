@@ -33,7 +33,7 @@ type Menu struct {
 	Items       []MenuItem
 }
 
-// ShowMenu shows a menu near a position of the canvas. It has the keyboard: the arrow keys, Enter and Escape.
+// ShowMenu shows a menu that begins at a position of the canvas. It has the keyboard: the arrow keys, Enter and Escape.
 func ShowMenu(c fyne.Canvas, at fyne.Position, menu Menu) *Popup {
 	b := &menuBody{menu: menu, painter: newPainter(), hot: -1}
 	b.ExtendBaseWidget(b)

@@ -432,6 +432,6 @@ func (l *MessageList) TypedShortcut(s fyne.Shortcut) {
 		text = l.source.At(l.current).Text
 	}
 	if text != "" {
-		fyne.CurrentApp().Clipboard().SetContent(text)
+		Copy(fyne.CurrentApp().Clipboard(), text)
 	}
 }

@@ -109,3 +109,63 @@ func TestReveal(t *testing.T) {
 		}
 	}
 }
+
+// A menu opens to the left of the pointer.
+func TestMirroredMenu(t *testing.T) {
+	newApp(t, theme.Light)
+	turnAround(t)
+	w := test.NewWindow(NewTooltipLayer(NewGap(1, 1)))
+	defer w.Close()
+	w.Resize(fyne.NewSize(600, 400))
+	for at, want := range map[float32]float32{300: 300, 100: 8 + 170, 600: 592} { // the right edge: at the pointer, as far as there is room
+		p := ShowMenu(w.Canvas(), fyne.NewPos(at, 50), Menu{Items: []MenuItem{{Text: "one", Do: func() {}}}})
+		if right := p.card.X + p.cardSize.Width; right != want {
+			t.Errorf("at %v the menu ends at %v, want %v", at, right, want)
+		}
+		p.Close()
+	}
+}
+
+// Of more attachments than there is room for, the first ones are in sight.
+func TestMirroredAttachments(t *testing.T) {
+	newApp(t, theme.Light)
+	turnAround(t)
+	c := NewComposer("")
+	w := test.NewWindow(NewTooltipLayer(c))
+	defer w.Close()
+	w.Resize(fyne.NewSize(500, 200))
+	c.SetAttachments([]ComposerAttachment{{Name: "first"}, {Name: "second"}, {Name: "third"}, {Name: "fourth"}})
+	d := fyne.CurrentApp().Driver()
+	strip, first := d.AbsolutePositionForObject(c.strip), d.AbsolutePositionForObject(c.tiles[0])
+	if first.X < strip.X || first.X+c.tiles[0].Size().Width > strip.X+c.strip.Size().Width {
+		t.Errorf("the first one is at %v, in %v to %v", first.X, strip.X, strip.X+c.strip.Size().Width)
+	}
+}
+
+// The prompt of an empty field is at its right, before what else stands there.
+func TestMirroredPrompt(t *testing.T) {
+	newApp(t, theme.Light)
+	turnAround(t)
+	for _, e := range []*Entry{NewEntry("some prompt"), NewPasswordEntry("some prompt"), NewTextEntry("some prompt", 3)} {
+		w := test.NewWindow(e)
+		w.Resize(fyne.NewSize(400, 100))
+		end := e.Size().Width - theme.FieldPadding
+		if e.Password {
+			end -= e.ActionItem.MinSize().Width
+		}
+		text := e.drawn.box.Objects[0]
+		if right := text.Position().X + text.Size().Width; right < end-2 || right > end+2 || e.drawn.box.Hidden {
+			t.Errorf("the prompt ends at %v, want %v", right, end)
+		}
+		e.SetText("some text")
+		if !e.drawn.box.Hidden {
+			t.Error("the prompt is behind the text")
+		}
+		e.SetText("")
+		e.SetPlaceHolder("another")
+		if e.drawn.box.Hidden || e.drawn.text != "another" {
+			t.Errorf("the prompt is %q", e.drawn.text)
+		}
+		w.Close()
+	}
+}

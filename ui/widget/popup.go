@@ -31,7 +31,8 @@ var (
 	_ tooltipHost            = (*Popup)(nil)
 )
 
-// ShowPopup shows content on a canvas, with its upper left corner at a position or as near to it as there is room. Content that
+// ShowPopup shows content on a canvas, with its upper left corner at a position, the upper right one if the window is laid out
+// from right to left, or as near to it as there is room. Content that
 // can have the keyboard gets it.
 func ShowPopup(c fyne.Canvas, content fyne.CanvasObject, at fyne.Position) *Popup {
 	p := &Popup{content: content, at: at, bubble: newTooltipBubble(), canvas: c, typedKey: c.OnTypedKey()}
@@ -98,8 +99,12 @@ func (p *Popup) CreateRenderer() fyne.WidgetRenderer {
 		minSize: func() fyne.Size { return fyne.NewSize(0, 0) },
 		layout: func(size fyne.Size) {
 			p.cardSize = p.content.MinSize().Min(size.SubtractWidthHeight(2*edge, 2*edge))
+			x := p.at.X
+			if mirrored {
+				x -= p.cardSize.Width
+			}
 			p.card = fyne.NewPos(
-				max(edge, min(p.at.X, size.Width-p.cardSize.Width-edge)),
+				max(edge, min(x, size.Width-p.cardSize.Width-edge)),
 				max(edge, min(p.at.Y, size.Height-p.cardSize.Height-edge)))
 			for _, o := range []fyne.CanvasObject{card, p.content} {
 				o.Move(p.card)

@@ -107,6 +107,24 @@ func (b *tooltipBubble) hide() {
 	b.text.box.Hide()
 }
 
+const (
+	toastTime         = 2 * time.Second
+	toastEdge float32 = 120 // from the foot of the window, above the field for messages
+)
+
+// ShowToast tells something for a moment, near the foot of a window or of the dialog in front. after calls something later on the main goroutine.
+func ShowToast(c fyne.Canvas, text string, after func(d time.Duration, f func()) (stop func() bool)) {
+	var top fyne.CanvasObject = c.Overlays().Top()
+	if top == nil {
+		top = c.Content()
+	}
+	if host, ok := top.(tooltipHost); ok {
+		size := c.Size()
+		host.showTooltip(text, fyne.NewPos(0, size.Height-toastEdge), fyne.NewSize(size.Width, 0))
+		after(toastTime, host.hideTooltip)
+	}
+}
+
 // tooltip belongs to one widget and asks the host around it to show its text.
 type tooltip struct {
 	owner fyne.CanvasObject
