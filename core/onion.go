@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/core/tor"
 	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/store/vault"
@@ -94,6 +95,20 @@ func (c *Core) isLocal(server wire.Server) bool {
 		local.Port, ok = c.local.filesPort()
 	}
 	return ok && local.Port == server.Port
+}
+
+// LeadsHere tells whether a link leads to the relay on this computer by its onion address: others can open it once Tor has
+// made that known.
+func (c *Core) LeadsHere(link string) bool {
+	full, short, err := agent.ParseLink(link)
+	switch {
+	case err != nil:
+		return false
+	case full != nil:
+		server := full.Queues[0].Server
+		return onionHost(server) != "" && c.isLocal(server)
+	}
+	return onionHost(short.Server) != "" && c.isLocal(short.Server)
 }
 
 // localPorts returns where connections to the relays on this computer go that run, by their ports.

@@ -346,7 +346,7 @@ func (p *Profile) loadRelays(tx *store.Tx) error {
 		if err != nil {
 			return errors.Join(errors.New("stored relay address"), err)
 		}
-		p.states.set(RelayStatus{Server: server, Operator: operator(server), State: RelayConnecting, Since: p.core.opt.Now()})
+		p.states.set(RelayStatus{Server: server, Operator: operator(server), Local: p.core.isLocal(server), State: RelayConnecting, Since: p.core.opt.Now()})
 	}
 	return nil
 }

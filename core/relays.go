@@ -236,6 +236,7 @@ const (
 type RelayStatus struct {
 	Server   wire.Server
 	Operator string // who runs it, empty if that is not known
+	Local    bool   // it is the relay on this computer
 	State    RelayState
 	Since    time.Time
 	Err      error // why it is disconnected
@@ -290,7 +291,7 @@ func (p *Profile) Status() []RelayStatus {
 // relayState is told by the agent that a session changed.
 func (p *Profile) relayState(server wire.Server, up bool, reason error) {
 	left := errors.Is(reason, agent.ErrRelayLeft)
-	r := RelayStatus{Server: server, Operator: operator(server), State: RelayConnected, Since: p.core.opt.Now()}
+	r := RelayStatus{Server: server, Operator: operator(server), Local: p.core.isLocal(server), State: RelayConnected, Since: p.core.opt.Now()}
 	if !up {
 		r.State, r.Err = RelayDisconnected, reason
 	}

@@ -21,7 +21,9 @@ type addressView struct {
 	once     func() // leads to a one-time code, nil where there is no way to it
 	settings func() // leads to the settings of the address, nil where they are in sight
 	cancel   func() // of the address that is being made
-	problem  error
+
+	torChanged func() // of the code that is shown, or nil
+	problem    error
 }
 
 // newAddressView returns a view, which is empty before fill. resized is called when its height changed.
@@ -38,8 +40,16 @@ func (v *addressView) close() {
 
 // changed takes over what changed.
 func (v *addressView) changed(e any) {
-	if _, ok := e.(core.AddressChanged); ok && v.cancel == nil {
-		v.fill()
+	switch e.(type) {
+	case core.AddressChanged:
+		if v.cancel == nil {
+			v.fill()
+		}
+	case core.TorChanged:
+		if v.torChanged != nil {
+			v.torChanged()
+			v.resized()
+		}
 	}
 }
 
@@ -64,7 +74,8 @@ func (v *addressView) fill() {
 		if v.once != nil {
 			more = append(more, widget.NewButton(lang.L("Use a one-time code"), widget.ButtonText, v.once))
 		}
-		shown := v.w.codeView(a.Link, hint, func() {}, nil, more...)
+		shown, torChanged := v.w.codeView(a.Link, hint, func() {}, nil, more...)
+		v.torChanged = torChanged
 		if a.Elsewhere {
 			note := widget.NewNote(widget.ToneWarning, lang.L("Another Sotto that has a copy of this profile receives the requests at this address. Use only one of them."))
 			note.SetAction(lang.L("Receive here"), v.receiveHere)

@@ -30,11 +30,16 @@ func newInvitationPage(w *Window, c *core.Contact) *invitationPage {
 	hint := widget.NewHint(lang.L("For one person, once. As soon as somebody opens it, the conversation begins here. If you gave it to the wrong person, delete it."))
 	hint.Alignment = fyne.TextAlignCenter
 	remove := widget.NewButton(lang.L("Delete invitation"), widget.ButtonText, func() { w.askDelete(c.ID) })
-	card := widget.NewSurface(theme.ColorPanel, w.codeView(c.Invitation, hint, func() {}, incognitoLine(c)))
+	code, torChanged := w.codeView(c.Invitation, hint, func() {}, incognitoLine(c))
+	card := widget.NewSurface(theme.ColorPanel, code)
 	card.Radius, card.Margin, card.Border = theme.DialogRadius, 24, theme.ColorLine
 	p := &invitationPage{newPlainPage(w.contactName(c), widget.NewColumn(16, card, container.NewCenter(remove)), w.main.back), c.ID}
 	p.head.set(w.contactName(c), lang.L("waiting to be opened"))
 	p.update = func(e any) {
+		if _, ok := e.(core.TorChanged); ok {
+			torChanged()
+			p.scroll.Refresh()
+		}
 		if e, ok := e.(core.ContactChanged); ok && e.Contact.ID == p.id && e.Contact.State != chat.ContactInvited {
 			w.main.showContact(p.id)
 		}

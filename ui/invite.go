@@ -35,6 +35,7 @@ type newConversation struct {
 	cancel     func() // of the invitation that is being made
 	invitation *core.Invitation
 	given      bool         // the link was copied or saved
+	torChanged func()       // of the code that is shown, or nil
 	incognito  bool         // the invitation is made under a name of its own
 	address    *addressView // shown in place of an invitation, or nil
 
@@ -125,6 +126,11 @@ func (d *newConversation) dialogClose() { d.dialog.Close() }
 func (d *newConversation) changed(e any) {
 	if d.address != nil {
 		d.address.changed(e)
+		return
+	}
+	if _, ok := e.(core.TorChanged); ok && d.invitation != nil && d.torChanged != nil {
+		d.torChanged()
+		d.resized()
 		return
 	}
 	c, ok := e.(core.ContactChanged)

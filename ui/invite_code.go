@@ -82,7 +82,9 @@ func (d *newConversation) showCode() {
 	switched := widget.NewFact(lang.L("Incognito"), lang.L("They see a random name, not {{.Name}}.", map[string]any{"Name": d.profile.Name()}),
 		widget.NewToggle(d.incognito, d.setIncognito))
 	address := widget.NewButton(lang.L("Use my address instead"), widget.ButtonText, d.useAddress)
-	d.setCode(d.w.codeView(d.invitation.Link, hint, func() { d.given = true }, switched, address))
+	view, torChanged := d.w.codeView(d.invitation.Link, hint, func() { d.given = true }, switched, address)
+	d.torChanged = torChanged
+	d.setCode(view)
 }
 
 // setIncognito makes another invitation, with the name of the profile or without it.
@@ -129,14 +131,22 @@ func (d *newConversation) setCode(o fyne.CanvasObject) {
 }
 
 // codeView shows a link as a QR code and as text, with a hint between them. given is called when it or its picture is copied or saved. below is
-// something to be shown below the link, or nil, and more are buttons beside those that save and copy the picture.
-func (w *Window) codeView(link string, hint fyne.CanvasObject, given func(), below fyne.CanvasObject, more ...fyne.CanvasObject) fyne.CanvasObject {
+// something to be shown below the link, or nil, and more are buttons beside those that save and copy the picture. torChanged is to be
+// called when Tor is in another state.
+func (w *Window) codeView(link string, hint fyne.CanvasObject, given func(), below fyne.CanvasObject, more ...fyne.CanvasObject) (view fyne.CanvasObject, torChanged func()) {
 	column := widget.NewColumn(12)
 	code, err := widget.NewQR(link, qrSide(link))
 	if err == nil {
 		column.Add(container.NewCenter(code))
 	}
 	column.Add(widget.NewInset(hint, 0, 32))
+	reach := widget.NewNote(widget.ToneWarning, "")
+	column.Add(reach)
+	torChanged = func() {}
+	if w.core.LeadsHere(link) {
+		torChanged = func() { reach.Set(widget.ToneWarning, w.notReached()) }
+		torChanged()
+	}
 	text := widget.NewHint(link)
 	text.OneLine = true
 	var copied *widget.Button
@@ -168,7 +178,20 @@ func (w *Window) codeView(link string, hint fyne.CanvasObject, given func(), bel
 		more = append(buttons, more...)
 	}
 	column.Add(widget.NewCenteredFlow(theme.Grid/2, more...))
-	return column
+	return column, torChanged
+}
+
+// notReached tells why nobody elsewhere can open a link to the relay on this computer, empty if they can.
+func (w *Window) notReached() string {
+	switch {
+	case w.tor.Reachable:
+		return ""
+	case w.torIsAway():
+		return lang.L("Nobody on another computer can open this yet: they reach yours through Tor, which is not there. “Network and relays” tells why.")
+	case w.tor.State == core.TorReady:
+		return lang.L("Nobody on another computer can open this for about a minute: Tor makes the address of yours known.")
+	}
+	return lang.L("Nobody on another computer can open this yet: they reach yours through Tor, which is connecting.")
 }
 
 // qrSide is the side of the code of a link on the screen: as many pixels for each module as there is room for, up to five.

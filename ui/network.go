@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -14,8 +15,50 @@ import (
 	"github.com/sotto-chat/sotto/ui/widget"
 )
 
-// network is what the shield on the rail shows.
+// network is what the shield on the rail shows: how relays are reached, and if all are, how the one on this computer is.
 func (w *Window) network() (widget.NetworkState, string) {
+	state, text := w.relayNetwork()
+	if state == widget.NetworkOffline || state == widget.NetworkConnecting {
+		return state, text
+	}
+	i := slices.IndexFunc(w.relays, func(r core.RelayStatus) bool { return r.Local })
+	switch {
+	case i < 0:
+	case w.relays[i].Onion() && !w.tor.Reachable:
+		state = widget.NetworkConnecting
+		if w.torIsAway() {
+			state = widget.NetworkOffline
+		}
+		return state, w.hereReached()
+	case len(w.relays) > 1:
+	case w.relays[i].Onion():
+		return widget.NetworkTor, w.hereReached()
+	default:
+		return state, lang.L("Network: the only relay is on this computer, for those who are on it too")
+	}
+	return state, text
+}
+
+// torIsAway tells whether Tor is not there, and does not seem to come by itself.
+func (w *Window) torIsAway() bool {
+	return w.tor.State == core.TorFailed || w.tor.State == core.TorWaiting || w.tor.State == core.TorOff
+}
+
+// hereReached tells whether the relay on this computer can be reached by its onion address.
+func (w *Window) hereReached() string {
+	switch {
+	case w.tor.Reachable:
+		return lang.L("Network: the relay on this computer can be reached through Tor")
+	case w.torIsAway():
+		return lang.L("Network: nobody can reach the relay on this computer, as Tor is not there")
+	case w.tor.State == core.TorReady:
+		return lang.L("Network: Tor makes the address of this computer known")
+	}
+	return lang.L("Network: Tor is connecting, {{.Percent}} %", map[string]any{"Percent": w.tor.Percent})
+}
+
+// relayNetwork tells how relays are reached.
+func (w *Window) relayNetwork() (widget.NetworkState, string) {
 	up, waiting, hidden := 0, 0, 0
 	mode := w.usesTor()
 	for _, r := range w.relays {
@@ -25,7 +68,7 @@ func (w *Window) network() (widget.NetworkState, string) {
 		case core.RelayConnecting:
 			waiting++
 		}
-		if mode == core.TorOnly || mode == core.TorOnionRelays && r.Onion() {
+		if mode == core.TorOnly || mode == core.TorOnionRelays && r.Onion() && !r.Local {
 			hidden++
 		}
 	}
@@ -35,9 +78,9 @@ func (w *Window) network() (widget.NetworkState, string) {
 	case w.profile == nil:
 		return widget.NetworkOffline, lang.L("Network: not connected")
 	case hidden > 0 || mode == core.TorOnly:
-		switch w.tor.State {
-		case core.TorReady:
-		case core.TorFailed, core.TorWaiting, core.TorOff:
+		switch {
+		case w.tor.State == core.TorReady:
+		case w.torIsAway():
 			return widget.NetworkOffline, lang.L("Network: Tor is not there")
 		default:
 			return widget.NetworkConnecting, lang.L("Network: Tor is connecting, {{.Percent}} %", numbers)
@@ -88,7 +131,7 @@ func (w *Window) connectionLine(c *core.Contact) string {
 		return lang.L("only on this computer")
 	}
 	mode := w.usesTor()
-	switch state, _ := w.network(); {
+	switch state, _ := w.relayNetwork(); {
 	case mode == core.TorOnly && w.tor.State != core.TorReady:
 		return lang.L("waiting for Tor")
 	case state == widget.NetworkOffline:
@@ -216,7 +259,7 @@ func newNetworkSummary(w *Window) *networkSummary {
 func (s *networkSummary) update() {
 	w := s.w
 	mode := w.usesTor()
-	state, _ := w.network()
+	state, _ := w.relayNetwork()
 	s.tor.update()
 	if mode == core.TorDirect {
 		s.tor.content.Hide()
@@ -243,6 +286,8 @@ func (s *networkSummary) update() {
 		}
 	case state == widget.NetworkConnecting:
 		title = lang.L("Connecting")
+	case len(w.relays) > 0 && !slices.ContainsFunc(w.relays, func(r core.RelayStatus) bool { return !r.Local }):
+		title, text = lang.L("Your relay is on this computer"), lang.L("No other relay is in use. People write to it while Sotto runs, and nobody else has a part in that.")
 	}
 	s.title.SetText(title)
 	s.text.SetText(text)
@@ -254,6 +299,9 @@ func relayRow(r core.RelayStatus, now time.Time) fyne.CanvasObject {
 	title := widget.NewLabel(r.Host(), theme.TextSmall)
 	title.Bold, title.OneLine = true, true
 	line := ""
+	if r.Local {
+		title.SetText(lang.L("The relay on this computer"))
+	}
 	if r.Operator != "" {
 		line = lang.L("run by {{.Operator}}", map[string]any{"Operator": r.Operator}) + " · "
 	}

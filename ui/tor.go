@@ -34,6 +34,9 @@ func (w *Window) torChanged(status core.TorStatus) {
 	if w.main != nil {
 		w.main.showNetworkState()
 		w.main.content.changed(core.TorChanged{Tor: status})
+		if w.adder != nil {
+			w.adder.changed(core.TorChanged{Tor: status})
+		}
 	}
 }
 

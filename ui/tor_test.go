@@ -402,3 +402,41 @@ func TestTray(t *testing.T) {
 		t.Error("the tray tells what is behind the lock")
 	}
 }
+
+// A code that leads to this computer says so as long as nobody elsewhere can open it.
+func TestCodeIsNotReached(t *testing.T) {
+	b := newBench(t, theme.Light, "Alice")
+	if err := b.profile.SetRelays(t.Context(), core.RelayChoice{Kind: core.RelaysThisComputer}); err != nil {
+		t.Fatal(err)
+	}
+	s := b.core.Tor()
+	s.OnionRelay = true
+	if err := b.core.SetTor(s); err != nil {
+		t.Fatal(err)
+	}
+	b.wait("Tor fails", func() bool { return b.tor.State == core.TorFailed })
+	b.newConversation("")
+	b.wait("the code", func() bool { return b.adder.invitation != nil })
+	b.wait("the relay", func() bool { return len(b.relays) == 1 && b.relays[0].State == core.RelayConnected })
+	const unreached = "Nobody on another computer can open this"
+	if !b.says(unreached) {
+		t.Error("the code does not say that it can't be opened")
+	}
+	if state, text := b.network(); state != widget.NetworkOffline || !strings.Contains(text, "Tor is not there") {
+		t.Errorf("the shield shows state %v: %s", state, text)
+	}
+	b.unlisten() // so that nobody hears that there is no Tor in truth
+	b.torChanged(core.TorStatus{State: core.TorReady})
+	if state, text := b.network(); !b.says(unreached) || state != widget.NetworkConnecting || !strings.Contains(text, "makes the address") {
+		t.Errorf("the shield shows state %v: %s", state, text)
+	}
+	b.torChanged(core.TorStatus{State: core.TorReady, Reachable: true})
+	if state, _ := b.network(); b.says(unreached) || state != widget.NetworkTor {
+		t.Errorf("the code still can't be opened, and the shield shows state %v", state)
+	}
+	b.adder.dialog.Close()
+	b.showNetwork()
+	if !b.says("The relay on this computer") {
+		t.Error("the page does not name the relay")
+	}
+}
