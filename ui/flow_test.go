@@ -774,6 +774,9 @@ func TestCodeOnScreenAndCamera(t *testing.T) {
 	b.settle()
 	b.tap("My screen")
 	b.wait("the plan", func() bool { return b.adder.entry.Text == exampleLink && b.adder.next != nil })
+	if b.win.Canvas().Focused() != b.adder.entry {
+		t.Error("Enter does not open what was read")
+	}
 	b.adder.entry.SetText("")
 	b.tap("Camera…")
 	b.wait("the code before the camera", func() bool { return b.adder.entry.Text == exampleLink && b.adder.next != nil })

@@ -51,7 +51,7 @@ func (d *newConversation) buildPaste() {
 		camera := widget.NewButton(lang.L("Camera…"), widget.ButtonSecondary, func() {
 			d.w.scanCamera(func(text string) {
 				if d.w.adder == d {
-					d.entry.SetText(text)
+					d.found(text)
 				}
 			})
 		})
@@ -75,10 +75,16 @@ func (d *newConversation) offer(text string) {
 	})
 }
 
+// found fills in a link that was read, which Enter opens then.
+func (d *newConversation) found(text string) {
+	d.entry.SetText(text)
+	d.w.win.Canvas().Focus(d.entry)
+}
+
 // pasteAny takes a link or a picture from the clipboard.
 func (d *newConversation) pasteAny() {
 	if text := strings.TrimSpace(d.w.app.Clipboard().Content()); text != "" {
-		d.entry.SetText(text)
+		d.found(text)
 		return
 	}
 	d.pastePicture()
@@ -173,7 +179,7 @@ func (d *newConversation) readCode(read func() (string, error)) {
 			d.fail(sentence(err))
 			return
 		}
-		d.entry.SetText(text)
+		d.found(text)
 		if d.entry.Text == text {
 			d.look(text)
 		}
