@@ -6,6 +6,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/sotto-chat/sotto/core/internal/fault"
 	"github.com/sotto-chat/sotto/core/xftp"
 	"github.com/sotto-chat/sotto/store"
 	"github.com/sotto-chat/sotto/store/blob"
@@ -128,23 +129,7 @@ func (c *Chat) move(ctx context.Context, item int64, circuit string, leave func(
 	if err != nil {
 		return // it was deleted, or the database is closed
 	}
-	switch s := FileState(a.item.FileState); {
-	case s != FileWaiting && s != FileUploading && s != FileDownloading:
-		return
-	case a.item.Own:
-		err = c.upload(ctx, a)
-		if errors.Is(err, xftp.ErrFile) { // what was encrypted has changed on disk: it is made again, once
-			if err = c.restartUpload(item); err == nil {
-				err = c.upload(ctx, a)
-			}
-		}
-	case a.file.Blob.Name != "":
-		err = c.finish(ctx, item)
-	case !a.file.Complete:
-		return // it goes on with the rest of the description
-	default:
-		err = c.download(ctx, a)
-	}
+	err = c.goOn(ctx, a)
 	for _, ended := range []error{errStopped, store.ErrNotFound, ErrNoItem, ErrNoFile} {
 		if errors.Is(err, ended) {
 			return
@@ -171,6 +156,30 @@ func (c *Chat) move(ctx context.Context, item int64, circuit string, leave func(
 		}
 		return c.failFile(tx, i, failure, relay)
 	})
+}
+
+// goOn does what comes next for a file. A fault of this program ends that file's way, and not the program.
+func (c *Chat) goOn(ctx context.Context, a *attempt) (err error) {
+	defer fault.Contain(&err)
+	item := a.item.ID
+	switch s := FileState(a.item.FileState); {
+	case s != FileWaiting && s != FileUploading && s != FileDownloading:
+		return nil
+	case a.item.Own:
+		err := c.upload(ctx, a)
+		if errors.Is(err, xftp.ErrFile) { // what was encrypted has changed on disk: it is made again, once
+			if err = c.restartUpload(item); err == nil {
+				err = c.upload(ctx, a)
+			}
+		}
+		return err
+	case a.file.Blob.Name != "":
+		return c.finish(ctx, item)
+	case !a.file.Complete:
+		return nil // it goes on with the rest of the description
+	default:
+		return c.download(ctx, a)
+	}
 }
 
 // fileFailure tells why a file has failed, and the host of the relay where that was.
