@@ -20,7 +20,7 @@ import (
 )
 
 // patience bounds the wait for a line. It is far longer than anything takes.
-const patience = 5 * time.Minute
+const patience = 120 * time.Second
 
 // bin is the folder with the programs.
 var bin string

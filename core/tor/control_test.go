@@ -385,6 +385,9 @@ func testFailedDials(t *testing.T, x *Tor) {
 	}
 	first.Failed()
 	second := proxy("a")
+	if first.Timeout >= second.Timeout || other.Timeout != first.Timeout {
+		t.Errorf("dials may take %v, %v after a failure, and %v elsewhere", first.Timeout, second.Timeout, other.Timeout)
+	}
 	same.Failed() // the same circuits
 	if again := proxy("a"); second.User == first.User || again.User != second.User || proxy("b").User != other.User {
 		t.Errorf("after a failure users are %q and %q", second.User, again.User)

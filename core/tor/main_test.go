@@ -16,7 +16,7 @@ import (
 )
 
 // testTimeout is generous: no test is about time.
-const testTimeout = 4 * time.Minute
+const testTimeout = 2 * time.Minute
 
 // network returns the private Tor network that all tests share.
 var network = sync.OnceValues(func() (*tornet.Network, error) { return tornet.Launch(context.Background()) })

@@ -314,10 +314,15 @@ func (t *Tor) Proxy(ctx context.Context, isolation string) (*transport.Proxy, er
 		}
 		return &transport.Proxy{
 			Address: address, User: base64.RawURLEncoding.EncodeToString(m.Sum(nil)), Password: "sotto",
-			Limit: t.limit, Failed: func() { t.dialFailed(isolation, failed) },
+			Limit: t.limit, Timeout: dialTimes[failed%len(dialTimes)], Failed: func() { t.dialFailed(isolation, failed) },
 		}, nil
 	}
 }
+
+// dialTimes are how long dials may take, one after another that failed. Most circuits are there within seconds, and what tor waits for in
+// vain, as for an onion service that has restarted, it does not give up for a minute: other circuits are tried sooner. The last one is for
+// slow networks.
+var dialTimes = [...]time.Duration{15 * time.Second, 30 * time.Second, 45 * time.Second}
 
 // maxFailed is how many isolations with failed dials are remembered. Those that are forgotten have their first circuits again.
 const maxFailed = 10_000

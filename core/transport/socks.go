@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Proxy is a SOCKS5 proxy (RFC 1928), as Tor has one. It resolves the names of relays.
@@ -25,6 +26,9 @@ type Proxy struct {
 	// Limit bounds how many dials wait for the proxy at a time, if it is not nil: Tor builds only so
 	// many circuits at once.
 	Limit *Limit
+
+	// Timeout bounds a dial, if it is not 0 and nothing else ends it sooner.
+	Timeout time.Duration
 
 	// Failed is called, if it is not nil, when the proxy did not connect, or not in time. Who
 	// makes proxies for Tor can give the next dial another User: Tor would
@@ -138,6 +142,11 @@ func (p *Proxy) endpoint() (network, address string, err error) {
 
 // dial connects to the host through the proxy.
 func (p *Proxy) dial(ctx context.Context, host string, port uint16) (net.Conn, error) {
+	if p.Timeout != 0 {
+		bounded, cancel := context.WithTimeout(ctx, p.Timeout)
+		defer cancel()
+		ctx = bounded
+	}
 	network, address, err := p.endpoint()
 	if err == nil && (len(p.User) > 255 || len(p.Password) > 255) {
 		err = errProxyUser

@@ -276,8 +276,15 @@ func TestDialTimeout(t *testing.T) {
 			if e := asDialError(t, err); e.Kind != KindTimeout || !e.Timeout() || !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%v: kind %v", err, e.Kind)
 			}
-			if c.dialer.Proxy != nil && *failed != 1 {
-				t.Errorf("the proxy failed %d times", *failed)
+			if c.dialer.Proxy == nil {
+				return
+			}
+			<-c.hangs
+			// The proxy's own time ends a dial as well.
+			c.dialer.Timeout, c.dialer.Proxy.Timeout = 0, 100*time.Millisecond
+			_, err = c.dialer.Dial(context.Background(), "127.0.0.1", c.port, [32]byte{}, "smp/1")
+			if e := asDialError(t, err); e.Kind != KindTimeout || *failed != 2 {
+				t.Errorf("%v: kind %v; the proxy failed %d times", err, e.Kind, *failed)
 			}
 		})
 	}
