@@ -196,6 +196,9 @@ func TestIncognito(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if contact.Name != name {
+		t.Errorf("until they are connected the contact is called %q, not %q as the link tells", contact.Name, name)
+	}
 	p.cb = contact.ID
 	p.a.wait("Alice to be connected", func() bool { return mustContact(t, p.pa, p.ca).State == chat.ContactConnected })
 	p.b.wait("Bob to be connected", func() bool { return mustContact(t, p.pb, p.cb).State == chat.ContactConnected })

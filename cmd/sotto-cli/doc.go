@@ -213,7 +213,8 @@
 //
 // # Events
 //
-// Between the answers there are events, about all profiles that are open:
+// Between the answers there are events, about all profiles that are open. While a contact is connecting its name is what the
+// short link tells, if any:
 //
 //	{"event":"connecting","profile":"…","contact":3,"name":""}
 //	{"event":"connected","profile":"…","contact":3,"name":"Bob"}

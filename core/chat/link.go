@@ -65,8 +65,9 @@ type Plan struct {
 	// if the link does not tell, is one's own, or leads to Known. Whoever made it chose them.
 	Name, Greeting string
 
-	link *agent.Link // to be opened, nil if there is no need to
-	key  []byte      // of a short link
+	link    *agent.Link    // to be opened, nil if there is no need to
+	key     []byte         // of a short link
+	profile *event.Profile // what Name is from
 }
 
 // leads tells whether a link leads to a contact that there is already. One that has failed can be
@@ -158,7 +159,7 @@ func (c *Chat) Plan(ctx context.Context, text string) (plan Plan, err error) {
 		return Plan{}, err
 	}
 	if shown.Profile != nil && !plan.Own && !plan.leads() {
-		plan.Name = event.CleanName(shown.Profile.DisplayName)
+		plan.Name, plan.profile = event.CleanName(shown.Profile.DisplayName), shown.Profile
 		if shown.Message != nil {
 			plan.Greeting = cut(shown.Message.Text, maxGreeting)
 		}
@@ -322,6 +323,11 @@ func (c *Chat) ConnectTo(ctx context.Context, plan Plan, incognito bool) (contac
 	}
 	q := plan.link.Queues[0]
 	row := &store.Contact{State: string(ContactConnecting), OpenedServer: q.Server.String(), OpenedSender: []byte(q.SenderID), OpenedKey: plan.key}
+	if plan.profile != nil { // until the handshake tells, which may take days
+		if err := setProfile(row, *plan.profile); err != nil {
+			return contact, err
+		}
+	}
 	info, err := c.introduce(ctx, row, plan.Kind, incognito)
 	if err != nil {
 		return contact, err
