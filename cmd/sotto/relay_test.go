@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -167,24 +168,32 @@ func befriend(t *testing.T, r *testRelay, a, b *person) (link string) {
 			if _, err := cb.Current().Connect(t.Context(), link); err != nil {
 				t.Fatal(err)
 			}
-			deadline := time.Now().Add(patience)
-			for _, p := range []*core.Profile{ca.Current(), cb.Current()} {
-				for connected := false; !connected; time.Sleep(glance) {
-					list, err := p.Contacts(t.Context())
-					if err != nil {
-						t.Fatal(err)
-					}
-					for _, c := range list {
-						connected = connected || c.State == chat.ContactConnected && (c.Name == a.name || c.Name == b.name)
-					}
-					if time.Now().After(deadline) {
-						t.Fatal("they are not connected")
-					}
-				}
-			}
+			awaitContact(t, ca, b.name)
+			awaitContact(t, cb, a.name)
 		})
 	})
 	return link
+}
+
+// awaitContact waits until the profile is connected with somebody.
+func awaitContact(t *testing.T, c *core.Core, name string) {
+	t.Helper()
+	events, stop := c.Subscribe(64)
+	defer stop()
+	for deadline := time.After(patience); ; {
+		list, err := c.Current().Contacts(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.ContainsFunc(list, func(c core.Contact) bool { return c.State == chat.ContactConnected && c.Name == name }) {
+			return
+		}
+		select {
+		case <-events:
+		case <-deadline:
+			t.Fatalf("%s does not connect", name)
+		}
+	}
 }
 
 // openAt opens the window of a person at x, with the conversation with somebody if that has a name.

@@ -21,15 +21,13 @@ import (
 	"unicode"
 
 	"github.com/jezek/xgb"
+	"github.com/jezek/xgb/damage"
 	"github.com/jezek/xgb/xproto"
 	"github.com/jezek/xgb/xtest"
 )
 
 // patience is how long a test waits for something that has to happen: far longer than anything takes.
 const patience = 3 * time.Minute
-
-// glance is the pause between two looks at a window.
-const glance = 40 * time.Millisecond
 
 // screen is an X server of its own, without a monitor, and a window manager on it. The test has its eyes, its keyboard
 // and its mouse, and programs to copy and to drag things from.
@@ -44,7 +42,8 @@ type screen struct {
 	source xproto.Window // of what is copied and dragged
 	keys   map[xproto.Keysym]stroke
 
-	pongs   chan uint32 // what programs answer that were asked whether they are there
+	pongs   chan uint32   // what programs answer that were asked whether they are there
+	changed chan struct{} // holds one when something has changed that nobody has looked at yet
 	pings   uint32
 	mu      sync.Mutex
 	offered map[xproto.Atom]map[xproto.Atom][]byte // what there is of a selection, by its type
@@ -78,7 +77,7 @@ func newScreen(t *testing.T, width, height int) *screen {
 		t.Fatalf("Xvfb did not start: %v", err)
 	}
 	s := &screen{t: t, display: ":" + strings.TrimSpace(number), home: t.TempDir(), shots: t.ArtifactDir(),
-		pongs: make(chan uint32, 16), offered: map[xproto.Atom]map[xproto.Atom][]byte{}}
+		pongs: make(chan uint32, 16), changed: make(chan struct{}, 1), offered: map[xproto.Atom]map[xproto.Atom][]byte{}}
 	// A cursor that blinks would keep every window being drawn.
 	if err := os.MkdirAll(filepath.Join(s.home, ".config", "fyne"), 0o700); err != nil {
 		t.Fatal(err)
@@ -100,6 +99,11 @@ func (s *screen) connect() {
 	if s.conn, err = xgb.NewConnDisplay(s.display); err == nil {
 		err = xtest.Init(s.conn)
 	}
+	if err == nil {
+		if err = damage.Init(s.conn); err == nil {
+			_, err = damage.QueryVersion(s.conn, 1, 1).Reply()
+		}
+	}
 	if err != nil {
 		s.t.Fatalf("the X server: %v", err)
 	}
@@ -119,7 +123,7 @@ func (s *screen) connect() {
 			}
 		}
 	}
-	xproto.ChangeWindowAttributes(s.conn, s.root, xproto.CwEventMask, []uint32{xproto.EventMaskSubstructureNotify}) // for the answers
+	xproto.ChangeWindowAttributes(s.conn, s.root, xproto.CwEventMask, []uint32{xproto.EventMaskSubstructureNotify | xproto.EventMaskPropertyChange})
 	if s.source, err = xproto.NewWindowId(s.conn); err == nil {
 		err = xproto.CreateWindowChecked(s.conn, xproto.WindowClassCopyFromParent, s.source, s.root, 0, 0, 1, 1, 0,
 			xproto.WindowClassInputOutput, xproto.WindowClassCopyFromParent, 0, nil).Check()
@@ -178,14 +182,24 @@ func (s *screen) program(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// until waits for a condition, which takes its time to look.
+// until waits for a condition on what can be seen on the screen.
 func (s *screen) until(what string, ok func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(glance) {
-		if time.Now().After(deadline) {
-			s.t.Fatalf("it did not happen: %s", what)
+	if !s.await(ok) {
+		s.t.Fatalf("it did not happen: %s", what)
+	}
+}
+
+// await looks at a condition whenever something has changed on the screen, and tells whether it came true.
+func (s *screen) await(ok func() bool) bool {
+	for deadline := time.After(patience); !ok(); {
+		select {
+		case <-s.changed:
+		case <-deadline:
+			return false
 		}
 	}
+	return true
 }
 
 func (s *screen) atom(name string) xproto.Atom {
@@ -259,6 +273,13 @@ func (s *screen) listen() {
 		if e == nil && err == nil {
 			return
 		}
+		if d, ok := e.(damage.NotifyEvent); ok {
+			damage.Subtract(s.conn, d.Damage, 0, 0) // so that the next one is told too
+		}
+		select {
+		case s.changed <- struct{}{}:
+		default: // it is going to be looked at
+		}
 		if m, ok := e.(xproto.ClientMessageEvent); ok && m.Type == protocols && m.Format == 32 {
 			select {
 			case s.pongs <- m.Data.Data32[1]:
@@ -331,6 +352,15 @@ func (w *window) find(x int, is func(id xproto.Window) bool) {
 		}
 		return false
 	})
+	id, err := damage.NewDamageId(w.conn)
+	if err == nil {
+		err = damage.CreateChecked(w.conn, id, xproto.Drawable(w.id), damage.ReportLevelNonEmpty).Check()
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	xproto.ChangeWindowAttributes(w.conn, w.id, xproto.CwEventMask,
+		[]uint32{xproto.EventMaskPropertyChange | xproto.EventMaskFocusChange | xproto.EventMaskStructureNotify})
 	const y = 30
 	xproto.ConfigureWindow(w.conn, w.id, xproto.ConfigWindowX|xproto.ConfigWindowY, []uint32{uint32(x), y})
 }
@@ -338,11 +368,9 @@ func (w *window) find(x int, is func(id xproto.Window) bool) {
 // until waits for a condition. If it does not come, it tells what the window shows.
 func (w *window) until(what string, ok func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(glance) {
-		if time.Now().After(deadline) {
-			w.keep("at-the-end")
-			w.t.Fatalf("%s: it did not happen: %s\nthe window shows: %s", w.name, what, w.text(0))
-		}
+	if !w.await(ok) {
+		w.keep("at-the-end")
+		w.t.Fatalf("%s: it did not happen: %s\nthe window shows: %s", w.name, what, w.text(0))
 	}
 }
 
@@ -561,24 +589,12 @@ type word struct {
 
 // words reads the window, unless nothing has changed since.
 func (w *window) words() []word {
-	const calm = 10 // looks at a window that does not come to rest
 	img := w.picture()
-	for range calm {
-		if img == nil {
-			return nil
-		}
-		if bytes.Equal(img.Pix, w.seen) {
-			return w.read
-		}
-		time.Sleep(glance)
-		next := w.picture()
-		if next != nil && bytes.Equal(img.Pix, next.Pix) {
-			break
-		}
-		img = next
-	}
 	if img == nil {
 		return nil
+	}
+	if bytes.Equal(img.Pix, w.seen) {
+		return w.read
 	}
 	if words, ok := readWords(img); ok {
 		w.seen, w.read = img.Pix, words

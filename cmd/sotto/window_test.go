@@ -148,10 +148,7 @@ func TestFiles(t *testing.T) {
 	bob.keep("save")
 	bob.key("Return")
 	saved := filepath.Join(s.home, "minutes.dat")
-	bob.until("the file is saved", func() bool {
-		got, err := os.ReadFile(saved)
-		return err == nil && bytes.Equal(got, content)
-	})
+	bob.saves(saved, content)
 
 	// A picture is pasted, and seen by the other side.
 	pink := color.RGBA{0xd0, 0x20, 0x80, 0xff}
@@ -167,6 +164,19 @@ func TestFiles(t *testing.T) {
 	bob.key("Return")
 	alice.until("the picture arrives", func() bool { return alice.painted(pink) > 10_000 })
 	alice.keep("picture")
+}
+
+// saves waits until the program has written a file.
+func (w *window) saves(path string, content []byte) {
+	w.t.Helper()
+	for deadline := time.Now().Add(patience); ; w.heard() {
+		if got, err := os.ReadFile(path); err == nil && bytes.Equal(got, content) {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("%s is not saved", filepath.Base(path))
+		}
+	}
 }
 
 // painted counts the pixels of about one colour.
@@ -401,7 +411,7 @@ func TestLinks(t *testing.T) {
 	alice.shows("One-time invitation")
 	alice.keep("handed-over")
 	alice.key("Return")
-	alice.shows("Bob")
+	alice.shows("You can write as soon as", "Bob")
 }
 
 // TestDemo opens the two windows of the demo.
