@@ -9,8 +9,6 @@ import (
 	"io"
 	"slices"
 
-	//lint:ignore SA1019 a box is made of it, and secretbox is slow and can't work in place
-	"golang.org/x/crypto/poly1305"
 	//lint:ignore SA1019 the network's symmetric boxes need the bare HSalsa20 step (encoding.md §5)
 	"golang.org/x/crypto/salsa20/salsa"
 
@@ -18,7 +16,7 @@ import (
 )
 
 // BoxOverhead is the size of a box's Poly1305 tag, which stands before the ciphertext.
-const BoxOverhead = poly1305.TagSize
+const BoxOverhead = 16
 
 // AuthenticatorSize is the size of a deniable authenticator (smp-transport.md §7.2).
 const AuthenticatorSize = BoxOverhead + sha512.Size
@@ -267,8 +265,7 @@ func (k *BoxKey) SealInPlace(nonce Nonce, b []byte) {
 	s.init(k, nonce)
 	defer s.wipe()
 	s.xor(b[BoxOverhead:])
-	var tag [BoxOverhead]byte
-	poly1305.Sum(&tag, b[BoxOverhead:], &s.macKey)
+	tag := polySum(b[BoxOverhead:], &s.macKey)
 	copy(b, tag[:])
 }
 
@@ -303,7 +300,11 @@ func (s *boxStream) init(k *BoxKey, nonce Nonce) {
 
 // verify tells whether box was made with this key stream.
 func (s *boxStream) verify(box []byte) bool {
-	return len(box) >= BoxOverhead && poly1305.Verify((*[BoxOverhead]byte)(box), box[BoxOverhead:], &s.macKey)
+	if len(box) < BoxOverhead {
+		return false
+	}
+	tag := polySum(box[BoxOverhead:], &s.macKey)
+	return subtle.ConstantTimeCompare(tag[:], box[:BoxOverhead]) == 1
 }
 
 func (s *boxStream) xor(b []byte) {
