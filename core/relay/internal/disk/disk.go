@@ -33,6 +33,7 @@ type Disk struct {
 	problem  atomic.Pointer[error]
 	onFailed func(error) // called once, must not wait
 	log      *slog.Logger
+	syncer   *syncer // nil with another file system than the system's
 
 	mu   sync.Mutex
 	lock io.Closer // of the folder
@@ -88,12 +89,15 @@ func (d *Disk) Close(db *pebble.DB) error {
 		err = db.Close()
 	}()
 	if d.Failure() == nil {
-		return <-done
+		err := <-done
+		d.syncer.close()
+		return err
 	}
 	timer := time.NewTimer(closePatience)
 	defer timer.Stop()
 	select {
 	case err := <-done:
+		d.syncer.close()
 		d.unlock()
 		return err
 	case <-timer.C:
@@ -223,8 +227,11 @@ func (f *diskFile) Preallocate(at, n int64) error {
 	return f.disk.write(func() error { return f.File.Preallocate(at, n) })
 }
 
-func (f *diskFile) Sync() error     { return f.disk.write(f.File.Sync) }
-func (f *diskFile) SyncData() error { return f.disk.write(f.File.SyncData) }
+func (f *diskFile) Sync() error { return f.disk.write(f.File.Sync) }
+
+func (f *diskFile) SyncData() error {
+	return f.disk.write(func() error { return f.disk.syncer.sync(f.File) })
+}
 
 func (f *diskFile) SyncTo(n int64) (full bool, err error) {
 	return full, f.disk.write(func() (err error) {

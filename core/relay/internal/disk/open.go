@@ -27,6 +27,9 @@ func Open(path string, o Options) (db *pebble.DB, disk *Disk, err error) {
 		return nil, nil, fmt.Errorf("making the folder of the store: %w", err)
 	}
 	disk = &Disk{FS: o.FS, onFailed: o.Failed, log: o.Log}
+	if o.FS == vfs.Default {
+		disk.syncer = newSyncer()
+	}
 	defer disk.Guard(&err)
 	log := storeLog{disk}
 	options := &pebble.Options{
@@ -53,6 +56,7 @@ func Open(path string, o Options) (db *pebble.DB, disk *Disk, err error) {
 	}
 	options.FormatMajorVersion = pebble.FormatNewest
 	if db, err = pebble.Open(path, options); err != nil {
+		disk.syncer.close()
 		return nil, nil, fmt.Errorf("opening the store (is the relay already running?): %w", err)
 	}
 	if err := disk.Failure(); err != nil {
