@@ -87,17 +87,15 @@ func (a polyNumber) plus(b polyNumber) polyNumber {
 }
 
 // times multiplies numbers whose limbs are shorter than 30 and 27 bits.
-func (a polyNumber) times(b polyNumber) (p polyNumber) {
-	for i := range a {
-		for j := range b {
-			if i+j < len(p) {
-				p[i+j] += a[i] * b[j]
-			} else {
-				p[i+j-len(p)] += 5 * a[i] * b[j] // 2^130 is 5
-			}
-		}
-	}
-	return p.carry()
+func (a polyNumber) times(b polyNumber) polyNumber {
+	s1, s2, s3, s4 := 5*b[1], 5*b[2], 5*b[3], 5*b[4] // 2^130 is 5
+	return polyNumber{
+		a[0]*b[0] + a[1]*s4 + a[2]*s3 + a[3]*s2 + a[4]*s1,
+		a[0]*b[1] + a[1]*b[0] + a[2]*s4 + a[3]*s3 + a[4]*s2,
+		a[0]*b[2] + a[1]*b[1] + a[2]*b[0] + a[3]*s4 + a[4]*s3,
+		a[0]*b[3] + a[1]*b[2] + a[2]*b[1] + a[3]*b[0] + a[4]*s4,
+		a[0]*b[4] + a[1]*b[3] + a[2]*b[2] + a[3]*b[1] + a[4]*b[0],
+	}.carry()
 }
 
 // carry makes limbs of 26 bits; the second one may be a little longer.

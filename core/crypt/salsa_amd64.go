@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/cpu"
 
-	//lint:ignore SA1019 for processors without AVX2, and what is left of less than 512 bytes
+	//lint:ignore SA1019 for processors without AVX2, and less than 512 bytes
 	"golang.org/x/crypto/salsa20/salsa"
 )
 
@@ -52,18 +52,27 @@ func xorSalsa(b []byte, counter *[16]byte, key *[32]byte) {
 		}
 		number += blocks
 	}
-	for ; hasAVX512 && len(b) >= batch16; b = b[batch16:] {
-		next(16)
-		salsaBlocks16((*[batch16]byte)(b), &words)
+	batch := batch8
+	if hasAVX512 {
+		batch = batch16
 	}
-	for ; len(b) >= batch8; b = b[batch8:] {
-		next(8)
-		salsaBlocks8((*[batch8]byte)(b), &words)
+	encrypt := func(b []byte) {
+		next(uint64(batch / 64))
+		if hasAVX512 {
+			salsaBlocks16((*[batch16]byte)(b), &words)
+		} else {
+			salsaBlocks8((*[batch8]byte)(b), &words)
+		}
+	}
+	for ; len(b) >= batch; b = b[batch:] {
+		encrypt(b)
+	}
+	if len(b) > 0 {
+		var last [batch16]byte
+		copy(last[:], b)
+		encrypt(last[:])
+		copy(b, last[:])
+		clear(last[:])
 	}
 	clear(words[:])
-	if len(b) > 0 {
-		rest := *counter
-		binary.LittleEndian.PutUint64(rest[8:], number)
-		salsa.XORKeyStream(b, b, &rest, key)
-	}
 }
