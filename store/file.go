@@ -63,9 +63,10 @@ func scanFile(row scanner) (*File, error) {
 	return f, err
 }
 
-// SetFileChunk stores what is known of a chunk that is being uploaded. The error is ErrNotFound if the item is not there any more.
+// SetFileChunk stores what is known of a chunk that is being uploaded. The error is ErrNotFound if the item is not there any more, or
+// its upload was given up.
 func (tx *Tx) SetFileChunk(item int64, chunk int, state []byte) error {
-	res, err := tx.Exec(`INSERT INTO file_chunks (item, chunk, state) SELECT item, ?, ? FROM files WHERE item = ? ON CONFLICT (item, chunk) DO UPDATE SET state = excluded.state`, chunk, state, item)
+	res, err := tx.Exec(`INSERT INTO file_chunks (item, chunk, state) SELECT item, ?, ? FROM files WHERE item = ? AND upload IS NOT NULL ON CONFLICT (item, chunk) DO UPDATE SET state = excluded.state`, chunk, state, item)
 	if err == nil {
 		var n int64
 		if n, err = res.RowsAffected(); err == nil && n == 0 {

@@ -146,7 +146,10 @@ func (w *Writer) finish() error {
 	if err := os.Rename(path+unfinished, path); err != nil {
 		return fmt.Errorf("writing a file: %w", err)
 	}
-	return syncDir(w.dir)
+	if err := syncDir(w.dir); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
 }
 
 type zeros struct{}

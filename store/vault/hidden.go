@@ -107,11 +107,11 @@ func (v *Vault) convert(ctx context.Context, opt Options, log func(path string) 
 	if err != nil {
 		return err
 	}
-	if err = log(filepath.Join(v.dir, DatabaseFile+"-wal")); err == nil {
-		err = kf.write(filepath.Join(v.dir, KeyFile))
-	}
-	if err != nil {
+	if err := log(filepath.Join(v.dir, DatabaseFile+"-wal")); err != nil {
 		kf.forget(ctx, opt.Keyring)
+		return err
+	}
+	if err := kf.write(ctx, filepath.Join(v.dir, KeyFile), opt.Keyring); err != nil {
 		return err
 	}
 	v.file.forget(ctx, v.ring)

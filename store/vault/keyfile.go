@@ -241,10 +241,22 @@ func readKeyFile(path string, parse func([]byte) (*keyFile, error)) (*keyFile, e
 	return parse(b)
 }
 
-func (k *keyFile) write(path string) error {
+// write makes k the key file at path. After an error its keyring entry is removed.
+func (k *keyFile) write(ctx context.Context, path string, ring Keyring) error {
 	b := k.encode()
 	defer clear(b)
-	return WriteFile(path, b)
+	err := WriteFile(path, b)
+	if err == nil {
+		return nil
+	}
+	// If it stands there although it could not be made durable, or if that can't be told, the entry is needed.
+	now, readErr := os.ReadFile(path)
+	defer clear(now)
+	if errors.Is(readErr, os.ErrNotExist) || readErr == nil && !bytes.Equal(now, b) {
+		k.forget(ctx, ring)
+	}
+	k.wipe()
+	return err
 }
 
 // protect wraps key: with a passphrase or a key if there is one, else with a new key in the

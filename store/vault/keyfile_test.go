@@ -452,3 +452,37 @@ func TestUnfinishedKeyFile(t *testing.T) {
 	}
 	gone("destroyed")
 }
+
+// TestKeyFileNotWritten keeps the entry of the keyring that the key file in place needs, though writing that has failed in the end, and
+// no other.
+func TestKeyFileNotWritten(t *testing.T) {
+	ring := newMemoryKeyring()
+	path := filepath.Join(t.TempDir(), KeyFile)
+	fresh := func() *keyFile {
+		t.Helper()
+		k, err := protect(t.Context(), new(databaseKey), Options{Keyring: ring})
+		if err != nil || k.protection != KeyringEntry {
+			t.Fatal(k, err)
+		}
+		return k
+	}
+	there, same := fresh(), new(keyFile)
+	*same = *there
+	if err := there.write(t.Context(), path, ring); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(path+unfinished, "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range []*keyFile{fresh(), same} {
+		if err := k.write(t.Context(), path, ring); err == nil {
+			t.Fatal("it was written")
+		}
+	}
+	if _, err := ring.Get(t.Context(), there.entry()); err != nil || len(ring.entries) != 1 {
+		t.Errorf("%d entries are left, %v", len(ring.entries), err)
+	}
+	if err := fresh().write(t.Context(), filepath.Join(filepath.Dir(path), "none", KeyFile), ring); err == nil || len(ring.entries) != 1 {
+		t.Errorf("%d entries are left, %v", len(ring.entries), err)
+	}
+}

@@ -169,8 +169,7 @@ func Create(ctx context.Context, dir string, opt Options) (v *Vault, err error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := kf.write(filepath.Join(dir, KeyFile)); err != nil {
-		kf.forget(ctx, opt.Keyring)
+	if err := kf.write(ctx, filepath.Join(dir, KeyFile), opt.Keyring); err != nil {
 		return nil, err
 	}
 	return open(dir, lock, opt.Keyring, key, keys, kf)
@@ -368,8 +367,7 @@ func (v *Vault) protect(ctx context.Context, opt Options) error {
 	if err != nil {
 		return err
 	}
-	if err := kf.write(filepath.Join(v.dir, KeyFile)); err != nil {
-		kf.forget(ctx, v.ring)
+	if err := kf.write(ctx, filepath.Join(v.dir, KeyFile), v.ring); err != nil {
 		return err
 	}
 	v.file.forget(ctx, v.ring)
