@@ -30,7 +30,6 @@ func cleanFile(t testing.TB, file []byte) []byte {
 }
 
 func TestClean(t *testing.T) {
-	const secretChunk = "a position"
 	located := testfile(t, "located.mov")
 	box := func(name, content string) []byte {
 		return append(append(binary.BigEndian.AppendUint32(nil, uint32(8+len(content))), name...), content...)
@@ -41,10 +40,13 @@ func TestClean(t *testing.T) {
 		"turned.mov":  testfile(t, "turned.mov"),
 		"located.mov": located,
 		"boxes":       slices.Concat(located, box("uuid", "16 bytes of name<x:xmp>secret title"), box("free", "secret title")),
+		"subtitles":   bytes.Replace(located, []byte("mhlrtmcd"), []byte("mhlrtext"), 1),
+		"two indexes": slices.Concat(located, box("moov", "secret title")),
 		"no box":      append(bytes.Clone(located), "\xff\xff\xff\xffsecret title"...),
 	} {
 		got := cleanFile(t, file)
-		for _, secret := range []string{"secret title", "tracktitle", "+52.5200", "iPhone", "Lavf", "xmp"} {
+		// The last ones are in all files: the names of a track's handler, of its data's, and of its encoder.
+		for _, secret := range []string{"secret title", "tracktitle", "+52.5200", "iPhone", "Lavf", "xmp", "VideoHandler", "DataHandler", "Lavc59.37.100 mpeg4", "FFMP"} {
 			if bytes.Contains(got, []byte(secret)) {
 				t.Errorf("%s has still %q", name, secret)
 			}
@@ -61,7 +63,7 @@ func TestClean(t *testing.T) {
 		for track := range mp4.All(movie, "trak") {
 			media, _ := mp4.Find(track, "mdia")
 			head, _ := mp4.Find(media, "mdhd")
-			if handler, _ := mp4.Find(media, "hdlr"); string(handler[8:12]) == "tmcd" || !bytes.Equal(head[4:12], make([]byte, 8)) {
+			if handler, _ := mp4.Find(media, "hdlr"); string(handler[8:12]) != "vide" && string(handler[8:12]) != "soun" || !bytes.Equal(head[4:12], make([]byte, 8)) {
 				t.Errorf("%s: a track %q of %x", name, handler[8:12], head[4:12])
 			}
 		}
@@ -73,7 +75,7 @@ func TestClean(t *testing.T) {
 			media, _ := mp4.Find(track, "mdia")
 			info, _ := mp4.Find(media, "minf")
 			table, _ := mp4.Find(info, "stbl")
-			list := chunks(table, int64(len(file)))
+			list, _ := chunks(table, int64(len(file)))
 			if len(list) == 0 {
 				t.Errorf("%s: a track without samples", name)
 			}
@@ -84,21 +86,53 @@ func TestClean(t *testing.T) {
 			}
 		}
 	}
-	// The samples of a track of positions go with it.
-	at := bytes.Index(located, []byte("mdat")) + 4
-	file := slices.Concat(located[:at], []byte(secretChunk), located[at+len(secretChunk):])
-	offset, table := binary.BigEndian.AppendUint32(nil, uint32(at)), bytes.LastIndex(file, []byte("stco"))
-	copy(file[table+12:], offset)                          // of the track of time codes, which is the last,
-	sizes := bytes.LastIndex(file, []byte("stsz"))         // whose only sample
-	binary.BigEndian.PutUint32(file[sizes+8:], uint32(10)) // is that
-	if got := cleanFile(t, file); bytes.Contains(got, []byte(secretChunk)) {
-		t.Error("the samples of a track of positions are there")
+}
+
+// TestCleanSamples takes out what is among the samples of sound and pictures, be it of another track or of none.
+func TestCleanSamples(t *testing.T) {
+	located := testfile(t, "located.mov")
+	const secret = "a position"
+	// It stands behind the other samples.
+	at := bytes.Index(located, []byte("mdat"))
+	end := at - 4 + int(binary.BigEndian.Uint32(located[at-4:]))
+	between := slices.Concat(located[:end], []byte(secret), located[end:])
+	binary.BigEndian.PutUint32(between[at-4:], uint32(end+len(secret)-at+4))
+	// The last track, that of time codes, has a single sample.
+	track := bytes.Clone(between)
+	binary.BigEndian.PutUint32(track[bytes.LastIndex(track, []byte("stco"))+12:], uint32(end))
+	binary.BigEndian.PutUint32(track[bytes.LastIndex(track, []byte("stsz"))+8:], uint32(len(secret)))
+	// renamed has the last box of a name called something else.
+	renamed := func(file []byte, from, to string) []byte {
+		file = bytes.Clone(file)
+		copy(file[bytes.LastIndex(file, []byte(from)):], to)
+		return file
+	}
+	first := func(file []byte, from, to string) []byte { return bytes.Replace(file, []byte(from), []byte(to), 1) }
+	for name, c := range map[string]struct {
+		file []byte
+		gone bool
+	}{
+		"of no track":                   {between, true},
+		"of a track":                    {track, true},
+		"of no track, with fragments":   {renamed(between, "udta", "mvex"), false},
+		"of a track, with fragments":    {renamed(track, "udta", "mvex"), true},
+		"of no track, others not told":  {first(between, "stsz", "stz2"), false},
+		"of a track, others not told":   {first(track, "stsz", "stz2"), true},
+		"of no track, with other parts": {first(between, "stss", "saio"), false},
+	} {
+		got := cleanFile(t, c.file)
+		if bytes.Contains(got, []byte(secret)) == c.gone {
+			t.Errorf("%s: it is gone: %v", name, !c.gone)
+		}
 	}
 }
 
 func TestCleanBadFiles(t *testing.T) {
-	good := testfile(t, "located.mov")
-	for _, file := range [][]byte{nil, good[:20], good[:len(good)/2], append([]byte{0, 0, 0, 8}, "moov"...)} {
+	good, indexFirst := testfile(t, "located.mov"), testfile(t, "cover.mp4")
+	for _, file := range [][]byte{nil, good[:20], good[:len(good)/2], append([]byte{0, 0, 0, 8}, "moov"...),
+		indexFirst[:len(indexFirst)-1], // else nothing would be left that is played
+		slices.Concat(indexFirst[:32], bytes.Repeat([]byte{0, 0, 0, 8, 'f', 'r', 'e', 'e'}, maxBoxes+2), indexFirst[32:]),
+	} {
 		if _, err := Clean(bytes.NewReader(file), int64(len(file))); !errors.Is(err, ErrFormat) {
 			t.Errorf("%d bytes: %v", len(file), err)
 		}
@@ -113,6 +147,32 @@ func TestCleanBadFiles(t *testing.T) {
 	r.(*cleaned).file = bytes.NewReader(good[:100])
 	if _, err := io.ReadAll(r); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("a file that has become shorter: %v", err)
+	}
+}
+
+// What a table of samples says of itself is not believed.
+func TestChunks(t *testing.T) {
+	box := func(name string, numbers ...uint32) (b []byte) {
+		b = append(binary.BigEndian.AppendUint32(nil, uint32(8+4*len(numbers))), name...)
+		for _, n := range numbers {
+			b = binary.BigEndian.AppendUint32(b, n)
+		}
+		return b
+	}
+	const most = 1<<32 - 1
+	for name, c := range map[string]struct {
+		table []byte
+		want  []change
+	}{
+		"equal":   {slices.Concat(box("stsz", 0, 10, 4), box("stsc", 0, 1, 1, 2, 1), box("stco", 0, 2, 5, 40)), []change{{at: 5, size: 20}, {at: 40, size: 20}}},
+		"endless": {slices.Concat(box("stsz", 0, most, most), box("stsc", 0, 1, 1, most, 1), box("stco", 0, 2, 5, 200)), []change{{at: 5, size: 95}}},
+		"few":     {slices.Concat(box("stsz", 0, 0, 2, 7, most), box("stsc", 0, 1, 1, 9, 1), box("co64", 0, 2, 0, 5, most, most)), []change{{at: 5, size: 95}}},
+		"none":    {slices.Concat(box("stsz", 0, 1, 1), box("stsc", 0, 0), box("stco", 0, 1, 5)), nil},
+	} {
+		got, equal := chunks(c.table, 100)
+		if equal != (name == "equal" || name == "endless") || !slices.EqualFunc(got, c.want, func(a, b change) bool { return a.at == b.at && a.size == b.size }) {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
 

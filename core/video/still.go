@@ -58,7 +58,7 @@ func Still(ctx context.Context, path string, at time.Duration) (image.Image, err
 		err = picture.ErrTooLarge
 	}
 	if err := errors.Join(err, cmd.Wait()); err != nil {
-		return nil, fmt.Errorf("making a picture of a video: %w", err)
+		return nil, fmt.Errorf("making a picture of a video: %w", errors.Join(err, ctx.Err()))
 	}
 	return picture.Decode(file.Bytes())
 }

@@ -5,8 +5,9 @@
 // ui/sound, or read it through a Stretcher. Waveform and Level give the curve that is drawn.
 //
 // The sound itself is coded by github.com/tphakala/go-aac, which needs no C. It decodes AAC-LC of every rate, mono and stereo:
-// phones send 16 kHz mono at 32 kbit/s. Of HE-AAC the core is played, which lacks the highest tones. The container and the change of speed are small and are done
-// here: files come from anybody, so every count in them is checked against what a voice message can be before memory is taken.
+// phones send 16 kHz mono at 32 kbit/s. Of HE-AAC the core is played, which lacks the highest tones. The container and the change of
+// speed are small and are done here: files come from anybody, so every count in them is checked against what a voice message can be
+// before memory is taken.
 package voice
 
 import (
