@@ -115,7 +115,9 @@ func (f *forgetting) run(ctx context.Context) error {
 
 // MarshalText encodes the replica, key and all, as address, id and key with spaces between.
 func (r Replica) MarshalText() ([]byte, error) {
-	return []byte(r.Server.String() + " " + wire.EncodeBase64([]byte(r.ID)) + " " + wire.EncodeBase64(r.Key.DER())), nil
+	der := r.Key.DER()
+	defer clear(der)
+	return []byte(r.Server.String() + " " + wire.EncodeBase64([]byte(r.ID)) + " " + wire.EncodeBase64(der)), nil
 }
 
 // UnmarshalText reads what MarshalText has encoded. The error wraps ErrDescription.
@@ -127,6 +129,7 @@ func (r *Replica) UnmarshalText(text []byte) error {
 	server, err := wire.ParseServer(parts[0])
 	id, idErr := wire.DecodeBase64(parts[1])
 	der, derErr := wire.DecodeBase64(parts[2])
+	defer clear(der)
 	key, keyErr := crypt.ParseAuthPrivate(der)
 	if errors.Join(err, idErr, derErr, keyErr) != nil || server.Scheme != wire.XFTP || len(id) > wire.MaxShort {
 		return invalid("replica")

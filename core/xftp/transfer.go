@@ -79,7 +79,7 @@ type runner struct {
 	busy    int // steps in progress
 	relays  map[string]*relayState
 	last    error         // of a relay
-	changed chan struct{} // closed when something changed that a worker may wait for
+	changed chan struct{} // closed when something changed that a worker may wait for, see done
 	err     error
 }
 
@@ -213,8 +213,10 @@ func (r *runner) done(ctx context.Context, chunk int, server wire.Server, err er
 	state := r.relay(server)
 	state.busy = false
 	r.busy--
-	close(r.changed)
-	r.changed = make(chan struct{})
+	if err != nil || len(r.todo) == 0 && r.busy == 0 { // else who has freed the relay takes what was waiting for it
+		close(r.changed)
+		r.changed = make(chan struct{})
+	}
 	var local *localError
 	switch {
 	case err == nil:

@@ -666,6 +666,28 @@ func TestRemove(t *testing.T) {
 	}
 }
 
+// Many chunks on one relay are not looked at again and again by who waits for their turn.
+func TestManyChunks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := newTestRelay(t, 1)
+		const chunks = 500
+		todo, done, looked := make([]int, chunks), 0, 0
+		for i := range todo {
+			todo[i] = i
+		}
+		r := &runner{pool: newPool(t, relay),
+			candidates: func(int) []wire.Server { looked++; return []wire.Server{relay.server} },
+			step: func(context.Context, int, wire.Server) error { // one at a time
+				time.Sleep(time.Millisecond)
+				done++
+				return nil
+			}}
+		if err := r.run(t.Context(), todo); err != nil || done != chunks || looked > 10*chunks {
+			t.Errorf("%d of %d chunks are done, %d were looked at: %v", done, chunks, looked, err)
+		}
+	})
+}
+
 // What a canceled upload has left is deleted.
 func TestDiscard(t *testing.T) {
 	relay := newTestRelay(t, 1)
