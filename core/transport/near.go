@@ -31,11 +31,22 @@ func IsNear(host string) bool {
 	if IsOnion(host) {
 		return false
 	}
-	// A name without a dot is one of the network here.
-	if i := strings.LastIndexByte(host, '.'); i < 0 || slices.ContainsFunc(nearNames, func(n string) bool { return strings.HasSuffix(host, "."+n) }) {
-		return host != ""
+	if isLabel(host) || slices.ContainsFunc(nearNames, func(n string) bool { return strings.HasSuffix(host, "."+n) }) {
+		return true
 	}
 	return hosts.near(host)
+}
+
+// isLabel tells whether a host is a name without a dot, which is one of the network here. Systems take a number for an
+// address of the internet (134744072 and 0x08080808 are 8.8.8.8), and some characters for a dot (UTS #46).
+func isLabel(host string) bool {
+	for i, c := range host {
+		letter := c >= 'a' && c <= 'z' || c == '_'
+		if !letter && (i == 0 || c != '-' && (c < '0' || c > '9')) {
+			return false
+		}
+	}
+	return host != ""
 }
 
 // hostsCache keeps what the file of hosts says, which is asked for with each message.

@@ -34,4 +34,6 @@ func Direct(_ context.Context, relay wire.Server, _ string) (Path, error) {
 }
 
 // IsOnion tells whether a host is an onion service, which only Tor can reach.
-func IsOnion(host string) bool { return strings.HasSuffix(strings.ToLower(host), ".onion") }
+func IsOnion(host string) bool {
+	return strings.HasSuffix(strings.ToLower(strings.TrimSuffix(host, ".")), ".onion")
+}

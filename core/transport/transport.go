@@ -92,7 +92,7 @@ func (d Dialer) connect(ctx context.Context, host, port string) (net.Conn, error
 	if d.Proxy != nil {
 		return d.Proxy.dial(ctx, host, uint16(n))
 	}
-	if isOnion(host) { // never ask the DNS for it (RFC 7686)
+	if IsOnion(host) { // never ask the DNS for it (RFC 7686)
 		return nil, &DialError{StageConnect, KindOnion, nil}
 	}
 	conn, err := tcpDialer.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
@@ -104,10 +104,6 @@ func (d Dialer) connect(ctx context.Context, host, port string) (net.Conn, error
 
 // tcpDialer also sets TCP_NODELAY, as all of Go's TCP connections do.
 var tcpDialer = net.Dialer{KeepAliveConfig: keepAlive}
-
-func isOnion(host string) bool {
-	return strings.HasSuffix(strings.ToLower(strings.TrimSuffix(host, ".")), ".onion")
-}
 
 // contextError returns the reason why ctx has ended, or err if it has not.
 func contextError(ctx context.Context, err error) error {
