@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
 	"github.com/sotto-chat/sotto/core/smp"
@@ -70,16 +71,18 @@ func TestMaxQueues(t *testing.T) {
 func TestRates(t *testing.T) {
 	s := startRelay(t, Config{CommandsPerSecond: 10, NewQueuesPerMinute: 60})
 	p := s.dial(t, 18)
-	var list []smp.Transmission
-	for range 105 {
-		list = append(list, p.transmission(smp.Ping{}, "", nil))
-	}
-	p.send(list...)
-	for _, sent := range list {
-		p.check(smp.Pong{}, p.answerTo(sent), smp.Ping{})
-	}
-	if n := s.stats.slowed.Load(); n == 0 {
-		t.Error("commands don't wait")
+	for n := 0; s.stats.slowed.Load() == 0; n++ { // once is enough unless this computer is very slow
+		if n == 100 {
+			t.Fatal("commands don't wait")
+		}
+		var list []smp.Transmission
+		for range 105 {
+			list = append(list, p.transmission(smp.Ping{}, "", nil))
+		}
+		p.send(list...)
+		for _, sent := range list {
+			p.check(smp.Pong{}, p.answerTo(sent), smp.Ping{})
+		}
 	}
 	// A client that waits can leave.
 	var creations []smp.Transmission
@@ -89,13 +92,15 @@ func TestRates(t *testing.T) {
 		dh := must(crypt.NewX25519(rand.Reader))
 		creations = append(creations, p.transmission(smp.New{RcvAuth: key.public, RcvDH: dh.Public()}, "", key.private))
 	}
+	began := time.Now()
 	p.send(creations[:35]...)
 	p.send(creations[35:]...)
 	for range 60 { // as many as one may create at once
 		p.next()
 	}
-	if n := s.stats.queues.Load(); n > 65 {
-		t.Errorf("%d queues at once", n)
+	n := s.stats.queues.Load()
+	if most := 61 + int64(time.Since(began)/time.Second); n > most { // one more for each second
+		t.Errorf("%d queues, at most %d may be", n, most)
 	}
 	p.net.NetConn().Close()
 }

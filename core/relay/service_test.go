@@ -226,9 +226,22 @@ func TestServiceLimit(t *testing.T) {
 	if n := must(s.store.countServices()); n != 2 {
 		t.Errorf("%d services are left", n)
 	}
-	if again := s.dialService(t, last, smp.RoleNotifier); again.id != session.id {
+	again := s.dialService(t, last, smp.RoleNotifier)
+	if again.id != session.id {
 		t.Error("a service is forgotten that has a session")
 	}
+	again.net.NetConn().Close()
+	s.waitForConnections(t, 3)
+	if n := s.sessionsOf(key([]byte(session.id))); n != 2 {
+		t.Errorf("%d sessions of a service are counted", n)
+	}
+}
+
+// sessionsOf tells how many sessions of a service are counted.
+func (s *server) sessionsOf(id key) int {
+	s.services.mu.Lock()
+	defer s.services.mu.Unlock()
+	return s.services.sessions[id]
 }
 
 // withNotifier makes a queue with a notifier.

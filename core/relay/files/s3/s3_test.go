@@ -154,10 +154,13 @@ func TestStores(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, store := range map[string]files.Store{
-		"disk": disk, "s3": s.open(t, nil), "s3 with a prefix": s.open(t, func(c *Config) { c.Prefix = "relay/" }),
+	for _, c := range []struct { // in this order: without a prefix one sees what others have in the bucket
+		name  string
+		store files.Store
+	}{
+		{"disk", disk}, {"s3", s.open(t, nil)}, {"s3 with a prefix", s.open(t, func(c *Config) { c.Prefix = "relay/" })},
 	} {
-		t.Run(name, func(t *testing.T) { testStore(t, store) })
+		t.Run(c.name, func(t *testing.T) { testStore(t, c.store) })
 	}
 }
 

@@ -133,8 +133,8 @@ func (s *Server) Fail(err error) {
 	s.cancel()
 }
 
-// Failed tells whether Fail was called.
-func (s *Server) Failed() bool {
+// hasFailed tells whether Fail was called.
+func (s *Server) hasFailed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.failure != nil
@@ -152,7 +152,7 @@ func (s *Server) Close(closeStore func() error) error {
 	if closed {
 		return nil
 	}
-	if err := closeStore(); err != nil && !s.Failed() {
+	if err := closeStore(); err != nil && !s.hasFailed() {
 		return err
 	}
 	return nil
