@@ -463,3 +463,29 @@ func TestSlowReader(t *testing.T) {
 		}
 	})
 }
+
+// What a proxy refuses itself is not taken for an answer of the relay.
+func TestProxyRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var answer Message
+		c := dial(t, Versions.Max, func(s *script) { s.serve(func(Command, Transmission) Message { return answer }) })
+		p := &Proxied{proxy: c, params: Params{Version: ProxyVersions.Max, SessionID: bytes.Repeat([]byte{1}, 32)}, key: (&crypt.X25519Private{8}).Public()}
+		for _, refused := range []*Error{ErrAuth, ErrCrypto, ErrInternal, ErrQuota, ErrUnknownCommand} {
+			answer = refused
+			_, prxy := c.Proxy(t.Context(), testServer(), "")
+			_, pfwd := p.Do(t.Context(), Request{Entity: "queue", Command: Send{Body: []byte("x")}})
+			for name, err := range map[string]error{"PRXY": prxy, "PFWD": pfwd} {
+				if name == "PRXY" && refused == ErrUnknownCommand {
+					if !errors.Is(err, ErrUnknownCommand) {
+						t.Errorf("an old proxy: %v", err)
+					}
+					continue
+				}
+				var e *Error
+				if !errors.As(err, &e) || e.Kind != KindProxy || e.Proxy.Kind != ProxyProtocol || e.Proxy.Relay.Kind != refused.Kind || errors.Is(err, refused) {
+					t.Errorf("%s refused with %v: %v", name, refused, err)
+				}
+			}
+		}
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/internal/fault"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
@@ -53,7 +54,8 @@ func handshake(ctx context.Context, conn Conn, config Config, server wire.Server
 	return c, nil
 }
 
-func (c *Client) handshake(fingerprint wire.KeyHash) error {
+func (c *Client) handshake(fingerprint wire.KeyHash) (err error) {
+	defer fault.Contain(&err)
 	content, err := c.conn.ReadBlock()
 	if err != nil {
 		return err

@@ -97,7 +97,7 @@ type Notice struct {
 // ProxyError is a failure of private routing.
 type ProxyError struct {
 	Kind ProxyErrorKind
-	// Relay is the relay's own error, of ProxyProtocol.
+	// Relay is the error of the relay that refused, of ProxyProtocol.
 	Relay *Error
 	// Broker tells what happened between proxy and relay, of ProxyBroker.
 	Broker BrokerError
@@ -108,7 +108,7 @@ type ProxyErrorKind string
 
 // Kinds of proxy errors.
 const (
-	ProxyProtocol  ProxyErrorKind = "PROTOCOL"   // the relay refused
+	ProxyProtocol  ProxyErrorKind = "PROTOCOL"   // the relay refused what the proxy handed on, or the proxy itself did
 	ProxyBroker    ProxyErrorKind = "BROKER"     // the proxy can't talk with the relay
 	ProxyBasicAuth ProxyErrorKind = "BASIC_AUTH" // the proxy's password is missing or wrong
 	ProxyNoSession ProxyErrorKind = "NO_SESSION" // the proxy has left that relay

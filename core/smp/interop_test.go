@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core/crypt"
-	"github.com/sotto-chat/sotto/core/internal/accept"
 	"github.com/sotto-chat/sotto/core/relay"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/transport"
@@ -26,14 +25,22 @@ func startRelay(t *testing.T) wire.Server {
 	if _, err := relay.Init(dir, relay.Settings{}); err != nil {
 		t.Fatal(err)
 	}
-	server, stop := serve(t, dir, accept.Listen(t))
+	server, stop := serve(t, dir, "")
 	t.Cleanup(stop)
 	return server
 }
 
-// serve serves the relay in dir until stop.
-func serve(t *testing.T, dir string, l net.Listener) (server wire.Server, stop func()) {
+// serve serves the relay in dir, at a new port if that is empty, until stop.
+func serve(t *testing.T, dir, port string) (server wire.Server, stop func()) {
 	t.Helper()
+	listen := relay.ListenLoopback
+	if port != "" {
+		listen = func() (net.Listener, error) { return net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)) }
+	}
+	l, err := listen()
+	if err != nil {
+		t.Fatal(err)
+	}
 	r, err := relay.Open(dir, relay.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +183,7 @@ func TestSession(t *testing.T) {
 	if _, err := relay.Init(dir, relay.Settings{}); err != nil {
 		t.Fatal(err)
 	}
-	server, stop := serve(t, dir, accept.Listen(t))
+	server, stop := serve(t, dir, "")
 	s := smp.NewSession(smp.Config{}, server)
 	defer s.Close()
 	key, err := crypt.NewEd25519(rand.Reader)
@@ -209,11 +216,7 @@ func TestSession(t *testing.T) {
 	if _, ok := next().(smp.Down); !ok {
 		t.Error("not down after the relay was stopped")
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", server.Port))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, stop = serve(t, dir, l)
+	_, stop = serve(t, dir, server.Port)
 	defer stop()
 	s.Retry()
 	for {

@@ -22,11 +22,14 @@ type Proxied struct {
 }
 
 // Proxy asks the relay of this session to be the proxy to another one. password is the proxy's,
-// empty for none. The error is an *Error of KindProxy if the proxy refuses or can't connect.
+// empty for none. The error is ErrUnknownCommand if the proxy is too old to be one, and an *Error of KindProxy if it refuses
+// or can't connect.
 func (c *Client) Proxy(ctx context.Context, server wire.Server, password string) (*Proxied, error) {
 	answer, err := c.Do(ctx, Request{Command: Prxy{server, password}})
-	if err != nil {
+	if errors.Is(err, ErrUnknownCommand) {
 		return nil, err
+	} else if err != nil {
+		return nil, byProxy(err)
 	}
 	p, ok := answer.(PKey)
 	if !ok {
@@ -85,7 +88,7 @@ func (p *Proxied) Do(ctx context.Context, r Request) (Message, error) {
 	}
 	answer, err := p.proxy.Do(ctx, Request{Entity: ID(p.params.SessionID), CorrID: corrID, Command: Pfwd{p.params.Version, once.Public(), box}})
 	if err != nil {
-		return nil, err
+		return nil, byProxy(err)
 	}
 	res, ok := answer.(PRes)
 	if !ok {
@@ -114,6 +117,15 @@ func (p *Proxied) Do(ctx context.Context, r Request) (Message, error) {
 		return nil, &UnexpectedError{r.Command, m}
 	}
 	return result.Message, result.Err
+}
+
+// byProxy has a refusal of a proxy tell that it is not that of the relay, which would be for good: a failure in the proxy is not.
+func byProxy(err error) error {
+	var refused *Error
+	if errors.As(err, &refused) && refused.Kind != KindProxy {
+		return &Error{Kind: KindProxy, Proxy: &ProxyError{Kind: ProxyProtocol, Relay: refused}}
+	}
+	return err
 }
 
 // Proxy waits until the session is connected and does what Client.Proxy does. What it returns

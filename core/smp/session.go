@@ -28,7 +28,8 @@ type (
 	// failed. The next attempt follows.
 	Down struct{ Err error }
 	// Subscribed tells the result of a subscription. With ErrAuth the queue is not there any
-	// more and is forgotten; after another error it is tried again after the next Up.
+	// more and is forgotten; after another error it is tried again after the next Up. It does
+	// not come after the End or Deld of the queue.
 	Subscribed struct {
 		Entity ID
 		Err    error
@@ -62,6 +63,8 @@ type Session struct {
 	up       chan struct{} // closed when client is set; a new one when it is not
 	subs     map[ID]*subscription
 	unsubbed chan struct{} // holds one when a subscription is to be made
+
+	telling sync.Mutex // held while it is told that a subscription began or ended
 }
 
 type subscription struct {
@@ -302,14 +305,23 @@ func (s *Session) serve(ctx context.Context, c *Client) {
 	for e := range c.Events() {
 		switch e.Message.(type) {
 		case End, Deld:
-			s.Unsubscribe(e.Entity)
+			s.ended(e)
+		default:
+			s.emit(e)
 		}
-		s.emit(e)
 	}
 	<-subscribed
 	s.mu.Lock()
 	s.client, s.up = nil, make(chan struct{})
 	s.mu.Unlock()
+}
+
+// ended forgets a queue whose subscription the relay has ended, and tells so.
+func (s *Session) ended(e Event) {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	s.Unsubscribe(e.Entity)
+	s.emit(e)
 }
 
 // subscribe makes the subscriptions that are wanted until the client's session ends.
@@ -361,9 +373,15 @@ func (s *Session) takeBatch() (batch []Request) {
 // subscribed takes the result of a subscription and tells whether it is to be tried again
 // in this connection.
 func (s *Session) subscribed(id ID, err error) (again bool) {
+	s.telling.Lock()
+	defer s.telling.Unlock()
 	s.mu.Lock()
 	sub := s.subs[id]
-	if sub != nil && (errors.Is(err, ErrTimeout) || errors.Is(err, ErrClosed) || errors.Is(err, context.Canceled)) {
+	if sub == nil { // it has ended before those that were asked for with it were answered
+		s.mu.Unlock()
+		return false
+	}
+	if errors.Is(err, ErrTimeout) || errors.Is(err, ErrClosed) || errors.Is(err, context.Canceled) {
 		sub.asked = false
 		s.mu.Unlock()
 		return true
