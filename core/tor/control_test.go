@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -395,6 +396,20 @@ func testFailedDials(t *testing.T, x *Tor) {
 	second.Failed()
 	if third := proxy("a"); third.User == first.User || third.User == second.User {
 		t.Errorf("after two failures the user is %q", third.User)
+	}
+	if err := x.NewCircuits(testContext(t)); err != nil {
+		t.Error(err)
+	}
+	if anew := proxy("a"); anew.User == first.User || anew.Timeout != first.Timeout {
+		t.Errorf("with new circuits dials of %q may take %v", anew.User, anew.Timeout)
+	}
+	for i := range 2 * maxFailed {
+		x.dialFailed(strconv.Itoa(i), 0)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if n := len(x.failed); n == 0 || n > maxFailed {
+		t.Errorf("%d failures are remembered", n)
 	}
 }
 
