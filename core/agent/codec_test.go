@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/sotto-chat/sotto/core/internal/reference"
+	"github.com/sotto-chat/sotto/core/ratchet"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
 )
@@ -210,4 +211,30 @@ func FuzzParseMessage(f *testing.F) {
 			m.append(nil)
 		}
 	})
+}
+
+// TestCheck tells links of programs that are too old from those of newer ones.
+func TestCheck(t *testing.T) {
+	a := New(Config{Versions: Versions{Agent: upTo(4, 7), Client: upTo(2, 4), Ratchet: upTo(2, 3)}})
+	queue := func(low, high uint16) []QueueURI { return []QueueURI{{upTo(low, high), QueueAddress{}}} }
+	for i, c := range []struct {
+		link Link
+		want error
+	}{
+		{Link{Kind: LinkContact, Versions: upTo(2, 4), Queues: queue(1, 2)}, nil},
+		{Link{Kind: LinkContact, Versions: upTo(7, 9), Queues: queue(4, 9)}, nil},
+		{Link{Kind: LinkContact, Versions: upTo(2, 3), Queues: queue(1, 2)}, ErrLinkOld},
+		{Link{Kind: LinkContact, Versions: upTo(4, 4), Queues: queue(1, 1)}, ErrLinkOld},
+		{Link{Kind: LinkContact, Versions: upTo(8, 9), Queues: queue(1, 2)}, ErrLinkVersion},
+		{Link{Kind: LinkContact, Versions: upTo(4, 7), Queues: queue(5, 6)}, ErrLinkVersion},
+		{Link{Kind: LinkContact, Versions: upTo(2, 3), Queues: queue(5, 6)}, ErrLinkVersion}, // which is what to tell of a newer one
+		{Link{Kind: LinkInvitation, Versions: upTo(2, 4), Queues: queue(1, 2), E2E: ratchet.LinkParams{Versions: upTo(3, 5)}}, nil},
+		{Link{Kind: LinkInvitation, Versions: upTo(2, 4), Queues: queue(1, 2), E2E: ratchet.LinkParams{Versions: upTo(1, 1)}}, ErrLinkOld},
+		{Link{Kind: LinkInvitation, Versions: upTo(2, 4), Queues: queue(1, 2), E2E: ratchet.LinkParams{Versions: upTo(4, 5)}}, ErrLinkVersion},
+	} {
+		err := a.Check(c.link)
+		if !errors.Is(err, c.want) || errors.Is(err, ErrLinkOld) != (c.want == ErrLinkOld) {
+			t.Errorf("link %d: %v, want %v", i, err, c.want)
+		}
+	}
 }

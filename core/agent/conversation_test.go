@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sotto-chat/sotto/core/internal/accept"
 	"github.com/sotto-chat/sotto/core/relay"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/transport"
@@ -40,9 +39,11 @@ func newProxy(t testing.TB, dial relay.DialFunc) *testRelay {
 func newRelayWith(t testing.TB, config relay.Config) *testRelay {
 	t.Helper()
 	r := &testRelay{t: t, config: config, dir: filepath.Join(t.TempDir(), "relay")}
-	l := accept.Listen(t)
+	l, err := relay.ListenLoopback()
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	var err error
 	if r.server, err = relay.Init(r.dir, relay.Settings{Hosts: []string{"127.0.0.1"}, Port: port}); err != nil {
 		t.Fatal(err)
 	}

@@ -31,11 +31,6 @@ func testElsewhere(t *testing.T, p *pair, isolated bool) {
 		t.Fatal(err)
 	}
 	synctest.Wait()
-	if err := other.start(false); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(other.stop)
-	synctest.Wait()
 	told := func(when string, atAlice, atOther []string) {
 		t.Helper()
 		if got := p.alice.texts(p.atAlice, "elsewhere"); !slices.Equal(got, atAlice) {
@@ -45,6 +40,22 @@ func testElsewhere(t *testing.T, p *pair, isolated bool) {
 			t.Errorf("%s: the other was told %q, want %q", when, got, atOther)
 		}
 	}
+	// That it ends in another session of our own does not tell of another program.
+	queues := p.alice.receiveQueues(p.atAlice)
+	s, err := p.alice.session(p.relay.server, "#other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.alice.setElsewhere(s, smp.ID(queues[0].RecipientID), true)
+	p.alice.release(s)
+	if got := p.alice.texts(p.atAlice, "elsewhere"); len(got) != 0 {
+		t.Errorf("told %q of another session", got)
+	}
+	if err := other.start(false); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(other.stop)
+	synctest.Wait()
 	told("after the start", []string{"true"}, nil)
 	if err := p.bob.write(p.atBob, "hello"); err != nil {
 		t.Fatal(err)
@@ -61,6 +72,11 @@ func testElsewhere(t *testing.T, p *pair, isolated bool) {
 	if n := p.relay.count(smp.Sub{}) - subs; n != 2 { // the other's and bob's
 		t.Errorf("%d subscriptions", n)
 	}
+	p.relay.with(func() {
+		if n := len(p.relay.conns); n != 2 { // alice has nothing to connect for
+			t.Errorf("%d connections", n)
+		}
+	})
 
 	if err := p.alice.ReceiveHere(t.Context(), p.atAlice); err != nil {
 		t.Fatal(err)
@@ -70,4 +86,16 @@ func testElsewhere(t *testing.T, p *pair, isolated bool) {
 	p.alice.restart()
 	synctest.Wait()
 	told("after a start of alice", []string{"true", "false"}, []string{"true"})
+
+	// What is to be asked for again meanwhile is not.
+	p.relay.refusing(smp.Ack{})
+	if err := p.bob.write(p.atBob, "not acknowledged"); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+	other.restart()
+	synctest.Wait()
+	p.relay.refusing()
+	time.Sleep(time.Hour)
+	told("when the other took it back", []string{"true", "false", "true"}, []string{"true"})
 }

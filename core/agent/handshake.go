@@ -159,6 +159,7 @@ func (a *Agent) startJoin(connection int64) {
 			}
 			if permanent(err) || a.cfg.Now().Sub(began) > expireMessage {
 				a.fail(connection, err)
+				a.tellHeld(connection, 0, nil)
 				return
 			}
 			if !a.pauseOrRetry(wait) {

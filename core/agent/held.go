@@ -13,6 +13,29 @@ type heldQueue struct {
 	relay string
 }
 
+// isHeld tells whether what goes to a queue is held.
+func (a *Agent) isHeld(connection, queue int64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	h, ok := a.held[connection]
+	return ok && (h.queue == 0 || h.queue == queue)
+}
+
+// nothingWaits tells that nothing is to be sent to a queue any more: what was held may have been given up, or the queue is gone.
+func (a *Agent) nothingWaits(queue int64) {
+	var connections []int64
+	a.mu.Lock()
+	for c, h := range a.held {
+		if h.queue == queue {
+			connections = append(connections, c)
+		}
+	}
+	a.mu.Unlock()
+	for _, c := range connections {
+		a.tellHeld(c, queue, nil)
+	}
+}
+
 // tellHeld has the Handler told whether what goes to a queue is held, as the outcome of sending to it shows. It is not kept: after a
 // start the first attempt tells.
 func (a *Agent) tellHeld(connection, queue int64, outcome error) {

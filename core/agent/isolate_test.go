@@ -391,5 +391,16 @@ func TestIsolateLeft(t *testing.T) {
 		}
 		sessions("after that was deleted", 2, 2)
 		talk()
+
+		// A request needs a session with the address only until it is sent.
+		var address Link
+		_, err := p.alice.MakeAddress(t.Context(), nil, func(_ *store.Tx, _ int64, i Invitation) error { address = i.Full; return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.bob.Join(t.Context(), address, nil, func(*store.Tx, int64) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		sessions("with a request", 3, 3)
 	})
 }

@@ -30,10 +30,9 @@ type relaySession struct {
 	server  wire.Server
 	session *smp.Session
 
-	// Guarded by the agent's mutex: how many commands use the session, and whether queues are
-	// subscribed in it. Without either it is not connected again.
+	// Guarded by the agent's mutex. Without commands that use the session, and queues that are subscribed in it, it is not
+	// connected again.
 	users   int
-	keep    bool
 	sends   bool // messages were sent in it: more will follow
 	idling  bool // waits to be closed unless it is used again
 	probing bool
@@ -187,9 +186,8 @@ func (s *relaySession) reason() error {
 }
 
 // session returns the session with a relay, a new one if there is none. The caller releases it.
-// apart names the session among those with the relay, see Config.Isolate. keep is for a session
-// that queues are subscribed in.
-func (a *Agent) session(server wire.Server, apart string, keep bool) (*relaySession, error) {
+// apart names the session among those with the relay, see Config.Isolate.
+func (a *Agent) session(server wire.Server, apart string) (*relaySession, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
@@ -198,12 +196,11 @@ func (a *Agent) session(server wire.Server, apart string, keep bool) (*relaySess
 	name := server.String() + apart
 	if s := a.sessions[name]; s != nil {
 		s.users++
-		s.keep = s.keep || keep
 		return s, nil
 	}
 	network := a.cfg.Network
 	network.Circuit = apart
-	s := &relaySession{name: name, server: server, session: smp.NewSession(network, server), users: 1, keep: keep, left: make(chan struct{}),
+	s := &relaySession{name: name, server: server, session: smp.NewSession(network, server), users: 1, left: make(chan struct{}),
 		broken: make(chan struct{}), failed: make(chan struct{})}
 	a.sessions[name] = s
 	a.wg.Go(func() { a.watch(s) })
@@ -246,11 +243,7 @@ const idleTime = 5 * time.Minute
 func (a *Agent) release(s *relaySession) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if s.users--; s.users > 0 {
-		return
-	}
-	s.keep = !s.session.Empty() // the last queue may have been deleted, or could not be made
-	if s.keep || s.sends || s.idling || a.closed {
+	if s.users--; s.users > 0 || s.sends || s.idling || a.closed || !s.session.Empty() {
 		return
 	}
 	s.idling = true
@@ -261,7 +254,7 @@ func (a *Agent) release(s *relaySession) {
 			idle := !s.sends
 			a.mu.Unlock()
 			if idle {
-				a.leave(s)
+				a.leave(s, false)
 			}
 		}
 	})
@@ -297,10 +290,10 @@ func (a *Agent) sendsNoMore(q *store.SendQueue) {
 }
 
 // leave closes a session that nothing needs: what was looked up once is no reason to go on
-// connecting. It tells whether it did.
-func (a *Agent) leave(s *relaySession) bool {
+// connecting. With regrouped the queues that are subscribed in it do not need it. It tells whether it did.
+func (a *Agent) leave(s *relaySession, regrouped bool) bool {
 	a.mu.Lock()
-	idle := s.users == 0 && !s.keep && !a.closed && a.sessions[s.name] == s
+	idle := s.users == 0 && (regrouped || s.session.Empty()) && !a.closed && a.sessions[s.name] == s
 	others := false
 	if idle {
 		delete(a.sessions, s.name)
@@ -351,8 +344,7 @@ func (a *Agent) do(ctx context.Context, server wire.Server, r smp.Request, wait 
 			return answer, onRelay(server, err)
 		}
 	}
-	_, makes := r.Command.(smp.New)
-	s, err := a.session(server, a.apart(r.Entity), makes)
+	s, err := a.session(server, a.apart(r.Entity))
 	if err != nil {
 		return nil, err
 	}
@@ -495,21 +487,15 @@ const regroupPoll = 100 * time.Millisecond
 // regroup closes a session as soon as it is not in use, and subscribes to its queues in those that they are to have now.
 func (a *Agent) regroup(s *relaySession) {
 	for {
-		a.mu.Lock()
-		there, idle := a.sessions[s.name] == s, s.users == 0 && !a.closed
-		if there && idle {
-			s.keep, s.sends = false, false
+		if a.leave(s, true) {
+			a.subscribeAnew(s.server, s.session.Queues())
+			return
 		}
+		a.mu.Lock()
+		there := a.sessions[s.name] == s
 		a.mu.Unlock()
 		if !there {
 			return
-		}
-		if idle {
-			queues := s.session.Queues()
-			if a.leave(s) {
-				a.subscribeAnew(s.server, queues)
-				return
-			}
 		}
 		if !a.pause(regroupPoll) {
 			return

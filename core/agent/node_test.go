@@ -217,6 +217,19 @@ func (n *node) waiting() (count int) {
 	return count
 }
 
+// receiveQueues returns the queues that a connection receives from.
+func (n *node) receiveQueues(connection int64) (queues []*store.ReceiveQueue) {
+	n.t.Helper()
+	err := n.db.View(context.Background(), func(tx *store.Tx) (err error) {
+		queues, err = tx.ReceiveQueuesOf(connection)
+		return err
+	})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return queues
+}
+
 // write sends a text; the error is that of Send.
 func (n *node) write(connection int64, text string) error {
 	return n.commit(context.Background(), func(tx *store.Tx) error {

@@ -64,28 +64,33 @@ func (a *Agent) Queues(ctx context.Context, connection int64) ([]QueueUse, error
 		if err != nil {
 			return nil, fmt.Errorf("agent: stored relay address: %w", err)
 		}
-		proxy, held := a.proxyTo(server)
-		list = append(list, QueueUse{Server: server, State: QueueState(q.State), Proxy: proxy, Held: held})
+		u := QueueUse{Server: server, State: QueueState(q.State), Held: a.isHeld(connection, q.ID)}
+		if !u.Held {
+			u.Proxy, u.Held = a.proxyTo(server, smp.ID(q.SenderID))
+		}
+		list = append(list, u)
 	}
 	return list, nil
 }
 
-// Proxy returns the relay of our own through which messages to a relay go at present, nil if there is none.
-func (a *Agent) Proxy(server wire.Server) *wire.Server {
-	proxy, _ := a.proxyTo(server)
+// Proxy returns the relay of our own through which messages to a queue go at present, nil if there is none.
+func (a *Agent) Proxy(server wire.Server, sender smp.ID) *wire.Server {
+	proxy, _ := a.proxyTo(server, sender)
 	return proxy
 }
 
-// proxyTo returns the relay of our own through which messages to a relay go at present, nil if there is none, and whether they are
+// proxyTo returns the relay of our own through which messages to a queue go at present, nil if there is none, and whether they are
 // held then.
-func (a *Agent) proxyTo(server wire.Server) (proxy *wire.Server, held bool) {
+func (a *Agent) proxyTo(server wire.Server, sender smp.ID) (proxy *wire.Server, held bool) {
 	choice, ok := a.routed(server, smp.Send{})
 	if !ok {
 		return nil, false
 	}
-	direct := a.routes.isDirect(server, a.cfg.Now())
-	if direct && a.fallsBack(server, choice) {
+	if a.routes.isDirect(server, a.cfg.Now()) && a.fallsBack(server, choice) {
 		return nil, false
+	}
+	if proxy := a.routes.proxy(server, a.apart(sender)); proxy != nil {
+		return proxy, false
 	}
 	relay, ok := a.proxyFor(server, nil)
 	if !ok {

@@ -1,11 +1,12 @@
 package agent
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
+
+	"github.com/sotto-chat/sotto/core/internal/reference"
 )
 
 // recordedRandom yields what a party drew. What is for a key, a nonce and a post-quantum key is told apart by its size.
@@ -14,12 +15,6 @@ type recordedRandom struct {
 	bySize map[int][][]byte
 	own    *rand.ChaCha8
 }
-
-// Sizes of what is drawn for the polynomials of post-quantum keys, and of their encoding.
-const (
-	kemDraw    = 4 * 761
-	kemEncoded = 191
-)
 
 func newRecordedRandom(rec *recording, party string) *recordedRandom {
 	r := &recordedRandom{bySize: map[int][][]byte{}, own: rand.NewChaCha8([32]byte{1})}
@@ -32,15 +27,15 @@ func newRecordedRandom(rec *recording, party string) *recordedRandom {
 	for _, k := range drawn.KEM {
 		switch {
 		case k.Input != nil:
-			r.add(kemDraw, shuffleDraw(k.Input))
+			r.add(reference.KEMDraw, reference.KEMInputDraw(k.Input))
 		case k.Key != nil:
-			r.add(kemDraw, smallDraw(k.Key[:kemEncoded]))
-			r.add(kemDraw, shuffleDraw(k.Key[kemEncoded:2*kemEncoded]))
-			r.add(kemEncoded, k.Key[2*kemEncoded:])
+			for _, draw := range reference.KEMKeyDraws(k.Key) {
+				r.add(len(draw), draw)
+			}
 		default:
-			r.add(kemDraw, nil)
-			r.add(kemDraw, nil)
-			r.add(kemEncoded, nil)
+			r.add(reference.KEMDraw, nil)
+			r.add(reference.KEMDraw, nil)
+			r.add(reference.KEMEncoded, nil)
 		}
 	}
 	return r
@@ -68,38 +63,4 @@ func (r *recordedRandom) finish(t *testing.T, party string) {
 			t.Errorf("%s did not draw %d values of %d bytes", party, len(list), size)
 		}
 	}
-}
-
-// coefficients decodes a polynomial; each is the coefficient plus 1.
-func coefficients(encoded []byte) []uint32 {
-	c := make([]uint32, 761)
-	for i := range c {
-		c[i] = uint32(encoded[i/4] >> (i % 4 * 2) & 3)
-	}
-	return c
-}
-
-// smallDraw returns the random numbers from which a small polynomial is made one by one.
-func smallDraw(encoded []byte) (b []byte) {
-	for _, c := range coefficients(encoded) {
-		b = binary.LittleEndian.AppendUint32(b, c<<30/3+1)
-	}
-	return b
-}
-
-// shuffleDraw returns the random numbers from which a short polynomial is made by sorting: the first 286 are for the coefficients
-// that are not zero.
-func shuffleDraw(encoded []byte) (b []byte) {
-	var zero []uint32
-	for i, c := range coefficients(encoded) {
-		if x := uint32(i)<<2 | c; c == 1 {
-			zero = append(zero, x)
-		} else {
-			b = binary.LittleEndian.AppendUint32(b, x)
-		}
-	}
-	for _, x := range zero {
-		b = binary.LittleEndian.AppendUint32(b, x)
-	}
-	return b
 }

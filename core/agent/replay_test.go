@@ -317,18 +317,8 @@ func (s *side) act(step *replayStep) error {
 	return errors.New("unknown")
 }
 
-func (s *side) receiveQueue(step *replayStep) (q *store.ReceiveQueue) {
-	err := s.db.View(s.replay.t.Context(), func(tx *store.Tx) error {
-		queues, err := tx.ReceiveQueuesOf(s.connections[step.Conn])
-		if err == nil {
-			q = queues[0]
-		}
-		return err
-	})
-	if err != nil {
-		s.replay.t.Fatal(err)
-	}
-	return q
+func (s *side) receiveQueue(step *replayStep) *store.ReceiveQueue {
+	return s.receiveQueues(s.connections[step.Conn])[0]
 }
 
 // makeLink makes an invitation or an address. Its links must be the recorded ones.

@@ -59,8 +59,9 @@ func (e *HeldError) Unwrap() error { return e.Err }
 
 // routes keeps a proxy session for each relay that is reached through one.
 type routes struct {
-	mu   sync.Mutex
-	list map[string]*route // by the destination's address and what keeps it apart
+	mu     sync.Mutex
+	list   map[string]*route    // by the destination's address and what keeps it apart
+	direct map[string]time.Time // by the destination's address: until then it is reached directly, as no proxy can reach it
 }
 
 // route makes its session once for all that wait for it.
@@ -69,7 +70,7 @@ type route struct {
 
 	mu      sync.Mutex
 	proxied *smp.Proxied
-	direct  time.Time // until then the relay is reached directly: no proxy can reach it
+	by      *relaySession // with the proxy
 }
 
 // directTime is how long a relay that no proxy can reach is not tried through one again.
@@ -87,6 +88,22 @@ func (r *routes) get(server string) *route {
 	return r.list[server]
 }
 
+// proxy returns the relay through which another one is reached just now, nil if there is none.
+func (r *routes) proxy(server wire.Server, apart string) *wire.Server {
+	r.mu.Lock()
+	route := r.list[server.String()+apart]
+	r.mu.Unlock()
+	if route == nil {
+		return nil
+	}
+	_, by := route.lasting()
+	if by == nil {
+		return nil
+	}
+	server = by.server
+	return &server
+}
+
 // remove forgets the session for a relay.
 func (r *routes) remove(server string) {
 	r.mu.Lock()
@@ -97,9 +114,21 @@ func (r *routes) remove(server string) {
 // isDirect tells whether a relay is reached directly for now, because no proxy can reach it.
 func (r *routes) isDirect(server wire.Server, now time.Time) bool {
 	r.mu.Lock()
-	route := r.list[server.String()]
-	r.mu.Unlock()
-	return route != nil && route.isDirect(now)
+	defer r.mu.Unlock()
+	return now.Before(r.direct[server.String()])
+}
+
+// goDirect has a relay be reached directly for now, unless the route on which no proxy could reach it was forgotten meanwhile.
+func (r *routes) goDirect(server wire.Server, apart string, failed *route, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.list[server.String()+apart] != failed {
+		return
+	}
+	if r.direct == nil {
+		r.direct = map[string]time.Time{}
+	}
+	r.direct[server.String()] = now.Add(directTime)
 }
 
 // forwardable tells whether a command can go through a proxy (smp-commands.md §9).
@@ -154,16 +183,17 @@ func (a *Agent) proxyFor(server wire.Server, tried []wire.Server) (proxy Relay, 
 	return proxy, true
 }
 
-// forward sends a command through a proxy: if one can't do it, through the next. direct tells that it has to be sent directly,
-// which the choice of routing allows; if that does not, the error is a HeldError.
+// forward sends a command through a proxy: if one can't do it, through the next. Those that are away are waited for if no other can
+// do it. direct tells that it has to be sent directly, which the choice of routing allows; if that does not, the error is a HeldError.
 func (a *Agent) forward(ctx context.Context, server wire.Server, r smp.Request, choice Route, wait patience) (answer smp.Message, direct bool, err error) {
-	apart := a.apart(r.Entity)
-	route := a.routes.get(server.String() + apart)
-	if route.isDirect(a.cfg.Now()) && a.fallsBack(server, choice) {
+	if a.routes.isDirect(server, a.cfg.Now()) && a.fallsBack(server, choice) {
 		return nil, true, nil
 	}
-	var why, away error // what the last one said that can't forward, and that is not there
+	apart := a.apart(r.Entity)
+	route := a.routes.get(server.String() + apart)
+	var why error // what the last one said that can't forward
 	var tried []wire.Server
+	var away []Relay
 	proxy, ok := a.proxyFor(server, tried)
 	for ok {
 		tried = append(tried, proxy.Server)
@@ -177,14 +207,18 @@ func (a *Agent) forward(ctx context.Context, server wire.Server, r smp.Request, 
 		case errors.As(err, new(*unforwardableError)):
 			why = err
 		case more && errors.As(err, new(*unreachedError)):
-			away = err
+			away = append(away, proxy)
 		default:
 			return answer, false, err
 		}
 		proxy, ok = next, more
 	}
-	if away != nil {
-		return nil, false, away // it may be able to forward
+	for _, proxy := range away { // they may be able to forward
+		answer, err = a.forwardBy(ctx, route, proxy, server, r, apart, wait)
+		if !errors.As(err, new(*unforwardableError)) {
+			return answer, false, err
+		}
+		why = err
 	}
 	if why == nil && a.cfg.Known(server) {
 		return nil, true, nil // it is our only one, and sees our address when we receive
@@ -193,7 +227,7 @@ func (a *Agent) forward(ctx context.Context, server wire.Server, r smp.Request, 
 		return nil, false, &HeldError{server, why}
 	}
 	if why != nil {
-		route.goDirect(a.cfg.Now())
+		a.routes.goDirect(server, apart, route, a.cfg.Now())
 	}
 	return nil, true, nil
 }
@@ -201,11 +235,17 @@ func (a *Agent) forward(ctx context.Context, server wire.Server, r smp.Request, 
 // forwardBy sends a command through one proxy.
 func (a *Agent) forwardBy(ctx context.Context, route *route, proxy Relay, server wire.Server, r smp.Request, apart string, wait patience) (smp.Message, error) {
 	for again := true; ; again = false {
-		p, err := a.proxied(ctx, route, server, proxy, apart, wait)
+		p, by, err := a.proxied(ctx, route, server, proxy, apart, wait)
 		if err != nil {
 			return nil, err
 		}
+		if _, ok := r.Command.(smp.Send); ok {
+			a.sending(by)
+		}
 		answer, err := p.Do(ctx, r)
+		if errors.Is(err, smp.ErrTimeout) {
+			a.probe(by)
+		}
 		if kind, _ := proxyFailure(err); again && kind == smp.ProxyNoSession {
 			route.drop(p)
 			continue
@@ -248,18 +288,16 @@ func noProxy(err error) bool {
 	return kind == smp.ProxyBasicAuth || errors.Is(err, smp.ErrUnknownCommand) || errors.Is(err, smp.ErrVersion)
 }
 
-// proxied returns the session of a route, a new one if the last one has ended.
-func (a *Agent) proxied(ctx context.Context, route *route, server wire.Server, proxy Relay, apart string, wait patience) (*smp.Proxied, error) {
-	if p := route.lasting(); p != nil {
-		return p, nil
+// proxied returns the session of a route, a new one if the last one has ended, and that with the proxy.
+func (a *Agent) proxied(ctx context.Context, route *route, server wire.Server, proxy Relay, apart string, wait patience) (p *smp.Proxied, by *relaySession, err error) {
+	if p, by = route.lasting(); p != nil {
+		return p, by, nil
 	}
-	s, err := a.session(proxy.Server, apart, false)
+	s, err := a.session(proxy.Server, apart)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer a.release(s)
-	a.sending(s)
-	var p *smp.Proxied
 	err = s.patiently(ctx, wait, func(ctx context.Context) (err error) {
 		select {
 		case route.turn <- struct{}{}:
@@ -267,37 +305,41 @@ func (a *Agent) proxied(ctx context.Context, route *route, server wire.Server, p
 			return ctx.Err()
 		}
 		defer func() { <-route.turn }()
-		if p = route.lasting(); p != nil {
+		if p, by = route.lasting(); p != nil {
 			return nil // somebody else has made it meanwhile
 		}
 		if p, err = s.session.Proxy(ctx, server, proxy.Password); err == nil {
-			route.keep(p)
+			by = s
+			route.keep(p, by)
 		}
 		return err
 	})
-	if a.unreachable(server, err) || noProxy(err) {
-		return nil, &unforwardableError{err}
+	if errors.Is(err, smp.ErrTimeout) {
+		a.probe(s)
 	}
-	if kind, _ := proxyFailure(err); err != nil && kind == "" && !errors.Is(err, smp.ErrIdentity) {
+	if a.unreachable(server, err) || noProxy(err) {
+		return nil, nil, &unforwardableError{err}
+	}
+	if kind, _ := proxyFailure(err); err != nil && (kind == "" || kind == smp.ProxyProtocol) && !errors.Is(err, smp.ErrIdentity) {
 		err = onRelay(proxy.Server, err) // otherwise it is about the other one
 	}
-	return p, err
+	return p, by, err
 }
 
-// lasting returns the session of a route, nil if there is none, or it has ended.
-func (r *route) lasting() *smp.Proxied {
+// lasting returns the session of a route and that with its proxy, nil if there is none, or it has ended.
+func (r *route) lasting() (*smp.Proxied, *relaySession) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.proxied == nil || r.proxied.Err() != nil {
-		return nil
+		return nil, nil
 	}
-	return r.proxied
+	return r.proxied, r.by
 }
 
-func (r *route) keep(p *smp.Proxied) {
+func (r *route) keep(p *smp.Proxied, by *relaySession) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.proxied = p
+	r.proxied, r.by = p, by
 }
 
 // drop forgets a session that the proxy does not know any more.
@@ -313,19 +355,7 @@ func (r *route) drop(p *smp.Proxied) {
 func (r *routes) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.list = nil
-}
-
-func (r *route) goDirect(now time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.direct = now.Add(directTime)
-}
-
-func (r *route) isDirect(now time.Time) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return now.Before(r.direct)
+	r.list, r.direct = nil, nil
 }
 
 // proxyFailure returns what failed at the proxy, empty if something else did.

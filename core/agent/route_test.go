@@ -1,9 +1,14 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,6 +16,7 @@ import (
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/transport"
 	"github.com/sotto-chat/sotto/core/wire"
+	"github.com/sotto-chat/sotto/store"
 )
 
 // counter counts the connections of relays with other relays.
@@ -116,7 +122,7 @@ func TestRoutingHeld(t *testing.T) {
 	}
 	bob.Agent.mu.Unlock()
 	list, err := bob.Queues(t.Context(), atBob)
-	if err != nil || len(list) != 1 || list[0].Proxy == nil && !list[0].Held {
+	if err != nil || len(list) != 1 || list[0].Proxy != nil || !list[0].Held {
 		t.Errorf("the queues are %+v, %v", list, err)
 	}
 
@@ -127,6 +133,10 @@ func TestRoutingHeld(t *testing.T) {
 	bob.wait("being told", func() bool { return len(bob.held) == 2 && bob.held[1] == nil })
 	if proxies.count() == 0 {
 		t.Error("nothing went through the proxy")
+	}
+	list, err = bob.Queues(t.Context(), atBob)
+	if err != nil || len(list) != 2 || list[1].Proxy == nil || !list[1].Proxy.SameAs(proxy.server) || list[1].Held {
+		t.Errorf("the queues are %+v, %v", list, err)
 	}
 
 	// A relay nearby may see the address.
@@ -146,21 +156,140 @@ func TestRoutingHeld(t *testing.T) {
 	}
 }
 
-// A relay nearby whose name the proxy does not find is reached directly.
+// A relay nearby whose name the proxy does not find is reached directly, and told to be, also when each queue has a route of its own.
 func TestProxyElsewhere(t *testing.T) {
-	t.Parallel()
+	for _, isolated := range []bool{false, true} {
+		t.Run(fmt.Sprint("isolated ", isolated), func(t *testing.T) {
+			t.Parallel()
+			testProxyElsewhere(t, isolated)
+		})
+	}
+}
+
+func testProxyElsewhere(t *testing.T, isolated bool) {
 	first := newRelay(t)
 	proxy := newProxy(t, func(context.Context, wire.Server) (relay.BlockConn, error) { return nil, errors.New("no such host") })
 	alice, bob := newParty(t, "alice", first.server), newParty(t, "bob", proxy.server)
 	bob.route = Route{Routing: RouteUnknown, Fallback: FallbackProtected}
-	bob.near = first.server.SameAs
+	bob.near, bob.isolate = first.server.SameAs, func() bool { return isolated }
 	bob.restart()
 	_, link, _ := alice.invite()
-	bob.join(link)
+	atBob := bob.join(link)
 	bob.wait("the connection", func() bool { return bob.state == StateConnected })
 	if len(bob.held) > 0 {
 		t.Error("something was held")
 	}
+	list, err := bob.Queues(t.Context(), atBob)
+	if err != nil || len(list) != 2 || list[1].Receive || list[1].Proxy != nil {
+		t.Errorf("the queues are %+v, %v", list, err)
+	}
+	bob.Reconnect()
+	if list, err = bob.Queues(t.Context(), atBob); err != nil || list[1].Proxy == nil {
+		t.Errorf("after the network has changed no proxy is tried: %+v, %v", list, err)
+	}
+}
+
+// Looking a link up through a proxy keeps no session with that, but sending messages does.
+func TestProxyLeft(t *testing.T) {
+	t.Parallel()
+	first, proxy := newRelay(t), newProxy(t, new(counter).dial)
+	alice, bob := newParty(t, "alice", first.server), newParty(t, "bob", proxy.server)
+	bob.route = Route{Routing: RouteUnknown, Fallback: FallbackNever}
+	bob.isolate = func() bool { return true }
+	bob.restart()
+	sending := func() (n int) {
+		bob.Agent.mu.Lock()
+		defer bob.Agent.mu.Unlock()
+		for _, s := range bob.sessions {
+			if s.sends {
+				n++
+			}
+		}
+		return n
+	}
+	_, _, short := alice.invite()
+	d, err := bob.Resolve(t.Context(), short)
+	if err != nil || sending() != 0 {
+		t.Fatalf("%d sessions stay after a look-up: %v", sending(), err)
+	}
+	atBob := bob.join(d.Link)
+	bob.wait("the connection", func() bool { return bob.state == StateConnected })
+	if n := sending(); n != 1 {
+		t.Errorf("%d sessions stay for messages, want 1", n)
+	}
+	list, err := bob.Queues(t.Context(), atBob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bob.db.Update(t.Context(), func(tx *store.Tx) error { return bob.Delete(tx, atBob) }); err != nil {
+		t.Fatal(err)
+	}
+	if n := sending(); n != 0 || bob.routes.proxy(list[1].Server, bob.apart(d.Link.Queues[0].SenderID)) != nil {
+		t.Errorf("%d sessions stay, or a route, after the connection was deleted", n)
+	}
+}
+
+// forwardless is a connection on which commands to other relays are lost while it is told so.
+type forwardless struct {
+	smp.Conn
+	lost   *atomic.Bool
+	pinged chan<- struct{}
+}
+
+func (c forwardless) WriteBlock(content []byte) error {
+	switch {
+	case !c.lost.Load():
+	case bytes.Contains(content, []byte("PFWD ")):
+		return nil
+	case bytes.Contains(content, []byte("PING")):
+		select {
+		case c.pinged <- struct{}{}:
+		default:
+		}
+	}
+	return c.Conn.WriteBlock(content)
+}
+
+// A proxy that does not answer is asked whether it is still there: its connection may have died without a word.
+func TestProxySilent(t *testing.T) {
+	t.Parallel()
+	first, proxy := newRelay(t), newProxy(t, new(counter).dial)
+	var lost atomic.Bool
+	pinged := make(chan struct{}, 1)
+	dial := func(ctx context.Context, s wire.Server) (smp.Conn, error) {
+		conn, err := transport.Dialer{}.Dial(ctx, s.Hosts[0], s.Port, s.KeyHash, "smp/1")
+		if err != nil {
+			return nil, err
+		}
+		return forwardless{conn, &lost, pinged}, nil
+	}
+	node := func(name string, r *testRelay, network smp.Config, routing Routing) *node {
+		n := &node{t: t, name: name, dir: filepath.Join(t.TempDir(), "db"), network: network, retry: quickRetry}
+		n.choose = func(_, _ []wire.Server) (Relay, error) { return Relay{Server: r.server}, nil }
+		n.configure = func(c *Config) {
+			c.Route, c.Known = func() Route { return Route{routing, FallbackNever} }, r.server.SameAs
+			c.ChooseProxy = func(wire.Server, []wire.Server) (Relay, error) { return Relay{Server: r.server}, nil }
+		}
+		if err := n.start(true); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(n.stop)
+		return n
+	}
+	alice := node("alice", first, smp.Config{}, RouteNever)
+	bob := node("bob", proxy, smp.Config{Dial: dial, CommandTimeout: time.Second}, RouteUnknown)
+	there, back := befriend(t, alice, bob)
+	lost.Store(true)
+	if err := bob.write(back.fromID, "anybody there?"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-pinged:
+	case <-time.After(time.Minute):
+		t.Fatal("the proxy was not asked")
+	}
+	lost.Store(false)
+	alice.wait("the message", func() bool { return slices.Contains(alice.texts(there.fromID, "message"), "anybody there?") })
 }
 
 // While a relay of one's own is away another one is the proxy.
@@ -182,6 +311,27 @@ func TestProxyAway(t *testing.T) {
 	var at *RelayError
 	if _, err := bob.Resolve(t.Context(), &ShortLink{Kind: LinkContact, Server: first.server, Key: make([]byte, 32)}); !errors.As(err, &at) || !at.Relay.SameAs(proxy.server) && !at.Relay.SameAs(gone.server) {
 		t.Errorf("with both away: %v", err)
+	}
+}
+
+// While a relay of one's own that may be a proxy is away, what another one can't forward does not go directly.
+func TestProxyMayForward(t *testing.T) {
+	t.Parallel()
+	first, gone, none := newRelay(t), newRelay(t), newRelay(t)
+	gone.stop()
+	alice, bob := newParty(t, "alice", first.server), newParty(t, "bob", gone.server)
+	bob.route = Route{Routing: RouteUnknown, Fallback: FallbackAllow}
+	bob.proxies = []wire.Server{none.server}
+	bob.restart()
+	_, _, short := alice.invite()
+	var at *RelayError
+	if _, err := bob.Resolve(t.Context(), short); !errors.As(err, &at) || !at.Relay.SameAs(gone.server) || permanent(err) {
+		t.Errorf("while it is away: %v", err)
+	}
+	gone.start()
+	bob.Retry()
+	if _, err := bob.Resolve(t.Context(), short); err != nil { // it is no proxy either
+		t.Errorf("when it is back: %v", err)
 	}
 }
 
@@ -246,5 +396,88 @@ func TestRelayLeft(t *testing.T) {
 	defer alice.Agent.mu.Unlock()
 	if len(alice.sessions) != 0 {
 		t.Error("the session is still there")
+	}
+}
+
+// What was held is told not to be any more when it is given up: nothing waits then.
+func TestHeldGivenUp(t *testing.T) {
+	for _, opening := range []bool{false, true} {
+		t.Run(fmt.Sprint("opening a link ", opening), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, p *pair) {
+				p.bob.configure = func(c *Config) {
+					c.Route, c.Known = func() Route { return Route{RouteUnknown, FallbackNever} }, func(wire.Server) bool { return false }
+					c.ChooseProxy = func(wire.Server, []wire.Server) (Relay, error) { return Relay{}, errors.New("no relay") }
+				}
+				p.bob.restart()
+				connection, end := p.atBob, "not sent"
+				if opening {
+					var link Link
+					_, err := p.alice.Invite(t.Context(), nil, func(_ *store.Tx, _ int64, i Invitation) error { link = i.Full; return nil })
+					if err != nil {
+						t.Fatal(err)
+					}
+					if connection, err = p.bob.Join(t.Context(), link, nil, func(*store.Tx, int64) error { return nil }); err != nil {
+						t.Fatal(err)
+					}
+					end = "failed"
+				} else if err := p.bob.write(connection, "held"); err != nil {
+					t.Fatal(err)
+				}
+				p.bob.wait("being told", func() bool { return slices.Equal(p.bob.texts(connection, "held"), []string{p.relay.server.Hosts[0]}) })
+				time.Sleep(expireMessage + time.Hour)
+				if n := len(p.bob.texts(connection, end)); n != 1 {
+					t.Errorf("%d times told that it is given up", n)
+				}
+				if got := p.bob.texts(connection, "held"); !slices.Equal(got, []string{p.relay.server.Hosts[0], ""}) {
+					t.Errorf("told to be held by %q", got)
+				}
+			})
+		})
+	}
+}
+
+// What becomes of another queue says nothing about the one that is held.
+func TestHeldQueues(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *pair) {
+		held := &HeldError{Relay: p.relay.server}
+		for _, step := range []struct {
+			queue   int64
+			outcome error
+			held    bool
+			told    int
+		}{
+			{1, nil, false, 0}, {1, held, true, 1}, {1, held, true, 1}, {2, nil, true, 1}, {0, nil, true, 1}, {1, errors.New("x"), false, 2},
+			{0, held, true, 3}, {1, nil, false, 4}, {0, held, true, 5}, {0, nil, false, 6},
+		} {
+			p.bob.tellHeld(p.atBob, step.queue, step.outcome)
+			told := p.bob.texts(p.atBob, "held")
+			if len(told) != step.told || step.told > 0 && step.held != (told[step.told-1] != "") {
+				t.Errorf("after %d: %v: told %q", step.queue, step.outcome, told)
+			}
+		}
+		p.bob.tellHeld(p.atBob, 1, held)
+		if err := p.bob.db.Update(t.Context(), func(tx *store.Tx) error { return p.bob.Delete(tx, p.atBob) }); err != nil {
+			t.Fatal(err)
+		}
+		if p.bob.isHeld(p.atBob, 1) {
+			t.Error("a connection is held that was deleted")
+		}
+	})
+}
+
+// That no proxy could reach a relay says nothing any more once the ways have changed.
+func TestRouteForgotten(t *testing.T) {
+	var r routes
+	server := wire.Server{Scheme: wire.SMP, Hosts: []string{"relay.example"}}
+	now := time.Now()
+	before := r.get(server.String())
+	r.goDirect(server, "", before, now)
+	if !r.isDirect(server, now) || r.isDirect(server, now.Add(directTime)) {
+		t.Error("not reached directly, or for too long")
+	}
+	r.forget()
+	r.get(server.String())
+	if r.goDirect(server, "", before, now); r.isDirect(server, now) {
+		t.Error("reached directly on account of what was before")
 	}
 }

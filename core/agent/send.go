@@ -167,6 +167,7 @@ func (a *Agent) run(queue int64, s *sender) {
 		case a.ctx.Err() != nil:
 			return
 		case err == nil && o == nil:
+			a.nothingWaits(queue)
 			if a.finish(queue, s) {
 				return
 			}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core/smp"
+	"github.com/sotto-chat/sotto/core/transport"
 	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/store"
 )
@@ -450,6 +451,15 @@ func TestNextRelay(t *testing.T) {
 			}
 			return Relay{Server: relays[0].server}, nil
 		}
+		var hangs atomic.Bool
+		dial := p.alice.network.Dial
+		p.alice.network.Dial = func(ctx context.Context, s wire.Server) (smp.Conn, error) {
+			if hangs.Load() && s.SameAs(relays[0].server) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return dial(ctx, s)
+		}
 		p.alice.restart()
 		made := func(when string, want *memRelay) {
 			t.Helper()
@@ -470,6 +480,15 @@ func TestNextRelay(t *testing.T) {
 		made("while all are away", relays[0])
 
 		relays[1].setDown(false)
+		time.Sleep(10 * time.Minute)
+		hangs.Store(true)
+		p.alice.restart()
+		began := time.Now()
+		made("while nothing is heard of it", relays[1])
+		if d := time.Since(began); d > 25*time.Second {
+			t.Errorf("made on another relay after %v", d)
+		}
+		hangs.Store(false)
 		time.Sleep(10 * time.Minute)
 		for _, fault := range []fate{silent, cutAfter} {
 			relays[0].with(func() {
@@ -494,6 +513,16 @@ func TestNextRelay(t *testing.T) {
 		})
 		if _, err := p.alice.newQueue(t.Context(), nil, untilUp, smp.ModeMessaging, nil, nil); !permanent(err) {
 			t.Errorf("a relay that refuses was passed by: %v", err)
+		}
+
+		// With all full each was asked once.
+		for _, r := range relays {
+			r.refusing(smp.New{})
+		}
+		before := relays[0].count(smp.New{}) + relays[1].count(smp.New{})
+		_, err := p.alice.newQueue(t.Context(), nil, untilUp, smp.ModeMessaging, nil, nil)
+		if n := relays[0].count(smp.New{}) + relays[1].count(smp.New{}) - before; n != 2 || !errors.Is(err, smp.ErrStore) {
+			t.Errorf("with all full, after asking %d times: %v", n, err)
 		}
 	})
 }
@@ -529,6 +558,113 @@ func TestRelayAway(t *testing.T) {
 		time.AfterFunc(2*time.Minute, func() { p.relay.setDown(false) })
 		if _, err := p.alice.newQueue(t.Context(), nil, untilUp, smp.ModeMessaging, nil, nil); err != nil {
 			t.Error("in the background:", err)
+		}
+	})
+}
+
+// refusing has the relay answer commands of some kinds that it can't store anything.
+func (r *memRelay) refusing(commands ...smp.Command) {
+	r.with(func() {
+		r.answer = func(_ *memConn, _ *smp.Transmission, cmd smp.Command) smp.Message {
+			if slices.ContainsFunc(commands, func(c smp.Command) bool { return fmt.Sprintf("%T", c) == fmt.Sprintf("%T", cmd) }) {
+				return smp.ErrStore
+			}
+			return nil
+		}
+	})
+}
+
+// Who is told to try again waits no longer: to store a message, to open a link and to delete a queue.
+func TestRetry(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *pair) {
+		again := func() {
+			p.relay.refusing()
+			time.Sleep(time.Millisecond)
+			p.bob.Retry()
+			synctest.Wait()
+		}
+		p.bob.refuse.Store(true)
+		if p.say(t, p.alice, time.Hour) >= 0 {
+			t.Error("received without room on the disk")
+		}
+		p.bob.refuse.Store(false)
+		again()
+		if n := len(p.bob.texts(p.atBob, "message")); n != 1 {
+			t.Error("the message was not asked for at once")
+		}
+
+		p.relay.refusing(smp.SKey{}, smp.Del{})
+		var link Link
+		if _, err := p.alice.Invite(t.Context(), nil, func(_ *store.Tx, _ int64, i Invitation) error { link = i.Full; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		atBob, err := p.bob.Join(t.Context(), link, nil, func(*store.Tx, int64) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.bob.db.Update(t.Context(), func(tx *store.Tx) error { return p.bob.Delete(tx, p.atBob) }); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		again()
+		if state := p.bob.connection(atBob).State; State(state) != StateConnected {
+			t.Errorf("the link was not opened at once: %s", state)
+		}
+		err = p.bob.db.View(t.Context(), func(tx *store.Tx) error {
+			left, err := tx.Deletions()
+			if len(left) > 0 {
+				t.Error("the queue was not deleted at once")
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A relay that there is no circuit to is tried with others, and one that took long to fail is not tried again while somebody waits.
+func TestFewTries(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *pair) {
+		var dials atomic.Int32
+		var fail atomic.Pointer[func() error]
+		dial := p.alice.network.Dial
+		p.alice.network.Dial = func(ctx context.Context, s wire.Server) (smp.Conn, error) {
+			dials.Add(1)
+			if f := fail.Load(); f != nil {
+				if err := (*f)(); err != nil {
+					return nil, err
+				}
+			}
+			return dial(ctx, s)
+		}
+		try := func(f func() error) (time.Duration, error) {
+			p.alice.stop()
+			dials.Store(0)
+			fail.Store(&f)
+			if err := p.alice.start(false); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			_, err := p.alice.Resolve(t.Context(), &ShortLink{Kind: LinkContact, Server: p.relay.server, Key: make([]byte, 32)})
+			return time.Since(began), err
+		}
+		took, err := try(func() error {
+			if dials.Load() > 2*fewTries {
+				return nil
+			}
+			return &transport.DialError{Stage: transport.StageProxy, Kind: transport.KindUnreachable, Err: errors.New("no circuit")}
+		})
+		if !errors.Is(err, ErrLinkUsed) { // there is no such link
+			t.Errorf("after %v and %d dials: %v", took, dials.Load(), err)
+		}
+		nothing := errors.New("no such name")
+		took, err = try(func() error {
+			time.Sleep(fewTime)
+			return nothing
+		})
+		if !errors.Is(err, nothing) || took > 3*fewTime/2 {
+			t.Errorf("after %v and %d dials: %v", took, dials.Load(), err)
 		}
 	})
 }

@@ -20,7 +20,7 @@ func (a *Agent) subscribe(q *store.ReceiveQueue) error {
 	if err != nil {
 		return fmt.Errorf("agent: stored relay address: %w", err)
 	}
-	s, err := a.session(server, a.apart(smp.ID(q.RecipientID)), true)
+	s, err := a.session(server, a.apart(smp.ID(q.RecipientID)))
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (a *Agent) watch(s *relaySession) {
 			a.cfg.Handler.RelayState(s.server, true, nil)
 		case smp.Down:
 			s.set(e.Err)
-			if a.leave(s) {
+			if a.leave(s, false) {
 				return
 			}
 			if a.ctx.Err() == nil {

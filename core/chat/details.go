@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/store"
 )
@@ -87,12 +88,13 @@ func (c *Chat) route(tx *store.Tx, connection int64) (RouteKind, error) {
 	} else if err != nil {
 		return "", err
 	}
-	server, err := wire.ParseServer(queues[len(queues)-1].Server)
+	queue := queues[len(queues)-1]
+	server, err := wire.ParseServer(queue.Server)
 	if err != nil {
 		return "", err
 	}
 	cfg := c.cfg.Agent
-	proxy := c.agent.Proxy(server)
+	proxy := c.agent.Proxy(server, smp.ID(queue.SenderID))
 	dialed := server
 	if proxy != nil {
 		dialed = *proxy

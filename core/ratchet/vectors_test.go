@@ -3,7 +3,6 @@ package ratchet
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -92,54 +91,17 @@ type random struct {
 
 // newReader gives the bytes that make the recorded keys.
 func newReader(recorded []random) *bytes.Reader {
-	const size = 191
 	var b []byte
 	for _, r := range recorded {
 		b = append(b, r.X448...)
 		if len(r.KEMKey) > 0 {
-			b = appendSmall(b, r.KEMKey[:size])
-			b = appendShuffle(b, r.KEMKey[size:2*size])
-			b = append(b, r.KEMKey[2*size:]...)
+			b = append(b, slices.Concat(reference.KEMKeyDraws(r.KEMKey)...)...)
 		}
 		if len(r.KEMInput) > 0 {
-			b = appendShuffle(b, r.KEMInput)
+			b = append(b, reference.KEMInputDraw(r.KEMInput)...)
 		}
 	}
 	return bytes.NewReader(b)
-}
-
-// coefficients decodes a polynomial; each is the coefficient plus 1.
-func coefficients(encoded []byte) []uint32 {
-	c := make([]uint32, 761)
-	for i := range c {
-		c[i] = uint32(encoded[i/4] >> (i % 4 * 2) & 3)
-	}
-	return c
-}
-
-// appendSmall appends random numbers from which a small polynomial is made one by one.
-func appendSmall(b, encoded []byte) []byte {
-	for _, c := range coefficients(encoded) {
-		b = binary.LittleEndian.AppendUint32(b, c<<30/3+1)
-	}
-	return b
-}
-
-// appendShuffle appends random numbers from which a short polynomial is made by sorting: the
-// first 286 are for the coefficients that are not zero.
-func appendShuffle(b, encoded []byte) []byte {
-	var zero []uint32
-	for i, c := range coefficients(encoded) {
-		if x := uint32(i)<<2 | c; c == 1 {
-			zero = append(zero, x)
-		} else {
-			b = binary.LittleEndian.AppendUint32(b, x)
-		}
-	}
-	for _, x := range zero {
-		b = binary.LittleEndian.AppendUint32(b, x)
-	}
-	return b
 }
 
 func checkRead(t *testing.T, r *bytes.Reader) {

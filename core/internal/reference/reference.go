@@ -3,6 +3,8 @@
 //
 //	var v struct{ Key, Nonce, Box reference.Hex }
 //	reference.Read(t, "boxes.json.gz", &v)
+//
+// Recorded post-quantum keys are made again by the random bytes that the functions KEM… return.
 package reference
 
 import (
