@@ -125,6 +125,9 @@ const defaultPort = "5223"
 var errUsage = errors.New("run sotto-relay help for the usage")
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "start" {
+		relaxTimers()
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
