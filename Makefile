@@ -12,7 +12,7 @@ GO = $(shell packaging/go.sh)
 # All but the window itself builds without cgo.
 PURE = $(shell $(GO) list ./... | grep -v /cmd/sotto$$)
 # The packages that start goroutines.
-RACE = $(shell $(GO) list ./core/... ./store/... | grep -vE '/(wire|crypt|sntrup761|ratchet|picture|voice|event|tornet|s3)$$')
+RACE = $(shell $(GO) list ./core/... ./store/... | grep -vE '/(wire|crypt|sntrup761|ratchet|mp4|picture|voice|event|tornet|s3)$$')
 
 # What only computes would spend two thirds of the time under the race detector: SQLite's C code, which is one
 # goroutine's at a time, and the ciphers. Go's own crypto keeps its eyes: it synchronizes by atomics.

@@ -184,18 +184,6 @@ func (p *Profile) Preferences(ctx context.Context) (Preferences, error) {
 	return p.chat.Preferences(ctx)
 }
 
-// SetPreferences sets what the profile allows all contacts for which nothing else is set, and tells them. What is
-// nil gets its default. The error is ErrPreference.
-func (p *Profile) SetPreferences(ctx context.Context, preferences Preferences) error {
-	return p.chat.SetPreferences(ctx, preferences)
-}
-
-// SetContactPreferences sets what a contact is allowed in place of what the profile allows, where that is not nil, and tells
-// it. The error is ErrNoContact or ErrPreference.
-func (p *Profile) SetContactPreferences(ctx context.Context, contact int64, preferences Preferences) error {
-	return p.chat.SetContactPreferences(ctx, contact, preferences)
-}
-
 // SetFeature sets one preference of a contact, or of the profile with contact 0, and tells who it is about. With nil it is that of
 // the profile, or the default. The error is ErrNoContact or ErrPreference.
 func (p *Profile) SetFeature(ctx context.Context, contact int64, f Feature, set *Preference) error {
@@ -211,8 +199,8 @@ func (p *Profile) SetDisappearing(ctx context.Context, contact int64, after time
 // Notes returns the conversation with oneself, which is made if there is none.
 func (p *Profile) Notes(ctx context.Context) (Contact, error) { return p.chat.Notes(ctx) }
 
-// SetPicture sets the picture of the profile, a JPEG or PNG file, or removes it if that is nil, and tells contacts. The error is
-// a *PictureTooLargeError, or tells that it is no such file.
+// SetPicture sets the picture of the profile, a JPEG or PNG file that is sent as it is, or removes it if that is nil, and tells
+// contacts. ReadPicture makes such a file. The error is a *PictureTooLargeError, or tells that it is no such file.
 func (p *Profile) SetPicture(ctx context.Context, file []byte) error {
 	if err := p.chat.SetPicture(ctx, file); err != nil {
 		return err

@@ -11,12 +11,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sotto-chat/sotto/core/xftp"
 	"github.com/sotto-chat/sotto/store/vault"
 )
 
-// deleteTime bounds how long DeleteProfile waits for relays.
-const deleteTime = 3 * time.Second
+// deleteTime bounds how long DeleteProfile waits for relays. It is a variable for tests on computers that are slow.
+var deleteTime = 3 * time.Second
 
 // deleted is what the folder of a profile ends in that is being deleted.
 const deleted = ".deleted"
@@ -43,10 +42,10 @@ func (c *Core) DeleteProfile(ctx context.Context, id string) error {
 func (c *Core) deleteProfile(ctx context.Context, id string, p *Profile) error {
 	leaver := ""
 	if p != nil {
-		uploads, err := p.deleteFromRelays(ctx)
+		err := p.deleteFromRelays(ctx)
 		ctx = context.WithoutCancel(ctx) // what follows is to be done in any case
 		if err == nil && !p.hidden {
-			leaver, err = c.leave(ctx, p, uploads)
+			leaver, err = c.leave(ctx, p)
 		}
 		if err != nil {
 			return err
@@ -79,16 +78,16 @@ func (c *Core) deleteProfile(ctx context.Context, id string, p *Profile) error {
 	return nil
 }
 
-// deleteFromRelays deletes what relays have of the profile, and returns what is left of the files.
-func (p *Profile) deleteFromRelays(ctx context.Context) (uploads [][]xftp.Replica, err error) {
+// deleteFromRelays deletes what relays have of the profile. What is left stands in its database.
+func (p *Profile) deleteFromRelays(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, deleteTime)
 	defer cancel()
-	var uploadsErr error
+	var err error
 	var files sync.WaitGroup
-	files.Go(func() { uploads, uploadsErr = p.chat.DeleteUploads(ctx) })
-	err = p.chat.DeleteQueues(ctx)
+	files.Go(func() { err = p.chat.DeleteUploads(ctx) })
+	queuesErr := p.chat.DeleteQueues(ctx)
 	files.Wait()
-	return uploads, errors.Join(err, uploadsErr)
+	return errors.Join(queuesErr, err)
 }
 
 // removeFolder deletes the folder of a profile, the key first, and leaves one that looks as if there

@@ -123,12 +123,6 @@ func (p *Profile) fileRelays() ([]xftp.Relay, error) {
 	return list, err
 }
 
-// hiddenFrom tells whether a relay does not see the network address of this computer, as it is reached now.
-func (p *Profile) hiddenFrom(server wire.Server) bool {
-	reach := p.reach(server)
-	return reach == ReachExit || reach == ReachOnion
-}
-
 // knowsFileRelay tells whether a relay may be asked for a file without asking the person, though it sees where this computer is: it
 // is one of the profile's own or in this program, or, for who uses public relays, any of those.
 func (p *Profile) knowsFileRelay(server wire.Server) bool {
@@ -148,7 +142,7 @@ func (p *Profile) SendFile(ctx context.Context, contact int64, f NewFile) (Item,
 }
 
 // SendPath sends the file at a path. Of a JPEG, PNG or WebP picture only the pixels are sent, scaled down if they are many, and
-// of an animated GIF or WebP only the frames; a video in an MP4 or QuickTime file loses its metadata: nothing tells where, when, or with which
+// of an animated GIF or WebP only the frames; a video in an MP4 or QuickTime file loses its metadata and subtitles: nothing tells where, when, or with which
 // camera it was taken. Every other file is sent as it is, with all that is in it: also a picture or a video that is damaged, too
 // large to be decoded, or of another format. The error is that of SendFile, or tells why the file can't be read.
 func (p *Profile) SendPath(ctx context.Context, contact int64, path, caption string, reply int64) (Item, error) {
@@ -219,6 +213,33 @@ func asPicture(file *NewFile, f io.ReaderAt) error {
 	file.Name = strings.TrimSuffix(file.Name, filepath.Ext(file.Name)) + "." + ext
 	file.Type, file.Content, file.Size, file.Preview = event.TypeImage, bytes.NewReader(clean), int64(len(clean)), preview
 	return nil
+}
+
+// Errors of ReadPicture.
+var (
+	// ErrNotPicture tells that a file is none that can be shown.
+	ErrNotPicture = picture.ErrFormat
+	// ErrPictureTooLarge tells that a picture would need more memory or time than it should.
+	ErrPictureTooLarge = picture.ErrTooLarge
+)
+
+// ReadPicture makes a file for SetPicture of the picture at a path: its pixels, scaled down, and nothing that tells where, when, or with
+// which camera it was taken. The error is ErrNotRegular, wraps ErrNotPicture or ErrPictureTooLarge, or tells why it can't be read.
+func ReadPicture(path string) ([]byte, error) {
+	f, _, err := openRegular(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading a picture: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, picture.MaxBytes+1)) // one more is too large
+	if err != nil {
+		return nil, fmt.Errorf("reading a picture: %w", err)
+	}
+	img, err := picture.Decode(data)
+	if err != nil {
+		return nil, err
+	}
+	return picture.Shrink(img, picture.AvatarSide, MaxPicture)
 }
 
 // asVideo makes a file that is a video one without metadata and with a preview: the picture that is in it for that, or one that a program of this

@@ -2,6 +2,7 @@ package core
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"image/color"
 	"image/color/palette"
@@ -159,5 +160,45 @@ func TestSendPath(t *testing.T) {
 	}
 	if list, err := p.Files(t.Context(), notes.ID, 0, 100); err != nil || len(list) != 14 || list[0].State != chat.StateKept {
 		t.Errorf("%d files, %v", len(list), err)
+	}
+}
+
+// TestReadPicture makes pictures of profiles of files of all kinds.
+func TestReadPicture(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		name    string
+		content []byte
+		want    error
+	}{
+		{"shot.jpg", encodeJPEG(t), nil},
+		{"shot.png", encodePNG(t), nil},
+		{"moves.gif", encodeGIF(t, 3), nil},
+		{"half.jpg", encodeJPEG(t)[:300], ErrNotPicture},
+		{"start.png", encodePNG(t)[:20], ErrNotPicture},
+		{"text", []byte(taken), ErrNotPicture},
+		{"empty", nil, ErrNotPicture},
+		{"hostile.png", append(encodePNG(t)[:16], 0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 8, 6, 0, 0, 0), ErrNotPicture},
+	} {
+		path := filepath.Join(dir, c.name)
+		if err := os.WriteFile(path, c.content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file, err := ReadPicture(path)
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if c.want != nil {
+			continue
+		}
+		if img, err := picture.Decode(file); err != nil || img.Bounds().Dx() > picture.AvatarSide || len(file) > MaxPicture || bytes.Contains(file, []byte(taken)) {
+			t.Errorf("%s becomes %d bytes, %v", c.name, len(file), err)
+		}
+	}
+	if _, err := ReadPicture(dir); !errors.Is(err, ErrNotRegular) {
+		t.Errorf("a folder: %v", err)
+	}
+	if _, err := ReadPicture(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("nothing: %v", err)
 	}
 }

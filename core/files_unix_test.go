@@ -18,4 +18,7 @@ func TestOpenRegular(t *testing.T) {
 	if _, _, err := openRegular(pipe); !errors.Is(err, ErrNotRegular) {
 		t.Errorf("opening a pipe: %v", err)
 	}
+	if _, err := ReadPicture(pipe); !errors.Is(err, ErrNotRegular) {
+		t.Errorf("reading a picture from a pipe: %v", err)
+	}
 }

@@ -15,9 +15,9 @@ import (
 
 	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/core/chat"
-	"github.com/sotto-chat/sotto/core/internal/accept"
 	"github.com/sotto-chat/sotto/core/internal/fault"
 	"github.com/sotto-chat/sotto/core/relay"
+	"github.com/sotto-chat/sotto/core/relay/files"
 	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/store/vault"
 )
@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 		mac.Write(passphrase)
 		return mac.Sum(nil)
 	}
+	deleteTime = patience
 	goleak.VerifyTestMain(m)
 }
 
@@ -53,24 +54,36 @@ func briefly(t *testing.T) context.Context {
 // patience bounds the wait for a condition. It is far longer than anything takes.
 const patience = 60 * time.Second
 
-// testRelay is a relay on loopback that can be stopped and started again.
+// testRelay is a relay on loopback, for messages or for files, that can be stopped and started again.
 type testRelay struct {
 	t       *testing.T
 	dir     string
+	files   bool
 	address string
 	port    string
-	running *relay.Relay
-	done    chan error
+	running interface {
+		Serve(context.Context, net.Listener) error
+		Close() error
+	}
+	done chan error
 }
 
-func newTestRelay(t *testing.T) *testRelay {
+func newTestRelay(t *testing.T) *testRelay { t.Helper(); return makeTestRelay(t, false) }
+
+// newTestFiles makes a relay for files.
+func newTestFiles(t *testing.T) *testRelay { t.Helper(); return makeTestRelay(t, true) }
+
+func makeTestRelay(t *testing.T, files bool) *testRelay {
 	t.Helper()
-	r := &testRelay{t: t, dir: filepath.Join(t.TempDir(), "relay")}
+	r := &testRelay{t: t, dir: filepath.Join(t.TempDir(), "relay"), files: files}
 	l := mustListen(t, "0")
 	r.port = strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 	server, err := relay.Init(r.dir, relay.Settings{Hosts: []string{loopback}, Port: r.port, Password: "secret"})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if files {
+		server.Scheme = wire.XFTP
 	}
 	r.address = server.Text("secret")
 	r.serve(l)
@@ -82,7 +95,11 @@ func newTestRelay(t *testing.T) *testRelay {
 func mustListen(t *testing.T, port string) net.Listener {
 	t.Helper()
 	if port == "0" {
-		return accept.Listen(t)
+		l, err := relay.ListenLoopback()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
 	}
 	l, err := net.Listen("tcp", net.JoinHostPort(loopback, port))
 	if err != nil {
@@ -94,7 +111,12 @@ func mustListen(t *testing.T, port string) net.Listener {
 func (r *testRelay) serve(l net.Listener) {
 	r.t.Helper()
 	var err error
-	if r.running, err = relay.Open(r.dir, relay.Config{}); err != nil {
+	if r.files {
+		r.running, err = files.Open(r.dir, files.Config{Password: "secret"})
+	} else {
+		r.running, err = relay.Open(r.dir, relay.Config{})
+	}
+	if err != nil {
 		r.t.Fatal(err)
 	}
 	running, done := r.running, make(chan error, 1)

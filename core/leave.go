@@ -3,7 +3,6 @@ package core
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sotto-chat/sotto/core/agent"
+	"github.com/sotto-chat/sotto/core/chat"
 	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/core/xftp"
 	"github.com/sotto-chat/sotto/store"
@@ -24,14 +24,14 @@ import (
 // nobody reads by themselves.
 const leaveTime = 7 * 24 * time.Hour
 
-// leavePoll is how often a leaver looks whether it is done.
-const leavePoll = time.Second
-
-// Settings of a leaver.
+// A leaver looks soon whether it is done, and then ever more rarely: relays may be gone for days.
 const (
-	settingLeft    = "left"    // when the profile was deleted, as RFC 3339 has it
-	settingUploads = "uploads" // what is to be deleted of its files: lists of [xftp.Replica] in JSON
+	firstLeavePoll = time.Second
+	lastLeavePoll  = time.Minute
 )
+
+// settingLeft is the setting of a leaver that tells when the profile was deleted, as RFC 3339 has it.
+const settingLeft = "left"
 
 // leaver deletes the queues and the files of a deleted profile on their relays. It has a database of its own in the
 // place of the profile's, with nothing but what names and deletes them, and how relays are reached.
@@ -40,7 +40,6 @@ type leaver struct {
 	db      *store.DB
 	agent   *agent.Agent
 	pool    *xftp.Pool
-	uploads [][]xftp.Replica
 	stop    context.CancelFunc
 	done    chan struct{}
 }
@@ -56,8 +55,9 @@ func (l *leaver) close() error {
 
 // leave makes the database of a leaver, if there are queues or uploads that a profile has still to delete, and returns
 // its id. The profile is to be deleted next.
-func (c *Core) leave(ctx context.Context, p *Profile, uploads [][]xftp.Replica) (id string, err error) {
+func (c *Core) leave(ctx context.Context, p *Profile) (id string, err error) {
 	var queues []*store.Deletion
+	var files []store.FileDeletion
 	settings := make(map[string][]byte)
 	err = p.db.View(ctx, func(tx *store.Tx) (err error) {
 		for _, name := range []string{settingRelays, settingNetwork, settingTor} {
@@ -65,10 +65,12 @@ func (c *Core) leave(ctx context.Context, p *Profile, uploads [][]xftp.Replica) 
 				return err
 			}
 		}
-		queues, err = tx.Deletions()
+		if files, err = tx.FileDeletions(); err == nil {
+			queues, err = tx.Deletions()
+		}
 		return err
 	})
-	if err != nil || len(queues) == 0 && len(uploads) == 0 {
+	if err != nil || len(queues) == 0 && len(files) == 0 {
 		return "", err
 	}
 	if id, err = c.newID(); err != nil {
@@ -89,10 +91,13 @@ func (c *Core) leave(ctx context.Context, p *Profile, uploads [][]xftp.Replica) 
 				return err
 			}
 		}
-		if err := saveUploads(tx, uploads); err != nil {
-			return err
+		now := c.opt.Now()
+		for _, f := range files {
+			if err := tx.InsertFileDeletion(f, now); err != nil {
+				return err
+			}
 		}
-		return tx.SetSetting(settingLeft, []byte(c.opt.Now().UTC().Format(time.RFC3339)))
+		return tx.SetSetting(settingLeft, []byte(now.UTC().Format(time.RFC3339)))
 	})
 	if err := errors.Join(err, db.Close()); err != nil {
 		return "", errors.Join(err, os.RemoveAll(c.profileDir(id)))
@@ -121,9 +126,6 @@ func (c *Core) startLeaver(ctx context.Context, id string) error {
 			}
 			if since, err = time.Parse(time.RFC3339, string(left)); err != nil {
 				return fmt.Errorf("setting %s: %w", settingLeft, err)
-			}
-			if l.uploads, err = loadUploads(tx); err != nil {
-				return err
 			}
 			return p.load(tx)
 		})
@@ -162,6 +164,12 @@ func (c *Core) startLeaver(ctx context.Context, id string) error {
 			l.pool.Close()
 			l.agent.Close()
 			_ = errors.Join(l.db.Close(), c.forgetLeaver(id)) // what fails is done after the next start
+			c.mu.Lock()
+			if c.leaving[id] == l {
+				delete(c.leaving, id)
+			}
+			c.mu.Unlock()
+			c.tor.update() // which may have been for it alone
 		}
 	}()
 	return nil
@@ -190,64 +198,31 @@ func (c *Core) rerouteLeavers() {
 	}
 }
 
-func saveUploads(tx *store.Tx, uploads [][]xftp.Replica) error {
-	if len(uploads) == 0 {
-		return tx.SetSetting(settingUploads, nil)
-	}
-	b, err := json.Marshal(uploads)
-	if err != nil {
-		return err
-	}
-	defer clear(b)
-	return tx.SetSetting(settingUploads, b)
-}
-
-func loadUploads(tx *store.Tx) (uploads [][]xftp.Replica, err error) {
-	b, err := tx.Setting(settingUploads)
-	if err != nil || len(b) == 0 {
-		return nil, err
-	}
-	defer clear(b)
-	if err := json.Unmarshal(b, &uploads); err != nil {
-		return nil, fmt.Errorf("setting %s: %w", settingUploads, err)
-	}
-	return uploads, nil
-}
-
-// remove deletes files from their relays, and keeps what is left after each chunk.
+// remove deletes files from their relays. It ends with ctx, or with the database: then the rest is for the next start.
 func (l *leaver) remove(ctx context.Context) {
-	files := l.uploads
-	left := make([][]xftp.Replica, len(files))
-	ways := make([]xftp.Way, len(files))
-	for i, list := range files {
-		left[i] = slices.Clone(list)
+	_ = chat.RemoveDiscarded(ctx, l.db, l.pool, func() string {
 		if l.profile.core.Tor().Isolate {
-			ways[i].Circuit = "#" + rand.Text()
+			return "#" + rand.Text()
 		}
-	}
-	// It ends with ctx, or with the database: then the rest is for the next start.
-	_ = xftp.Remove(ctx, l.pool, files, ways, func(file, chunk int) error {
-		id := files[file][chunk].ID
-		left[file] = slices.DeleteFunc(left[file], func(r xftp.Replica) bool { return r.ID == id })
-		rest := slices.DeleteFunc(slices.Clone(left), func(list []xftp.Replica) bool { return len(list) == 0 })
-		return l.db.Update(ctx, func(tx *store.Tx) error { return saveUploads(tx, rest) })
+		return ""
 	})
 }
 
 // wait waits until all queues and files are deleted or it is late, or until ctx is done: then it returns false.
 func (l *leaver) wait(ctx context.Context, late func() bool) bool {
-	poll := time.NewTicker(leavePoll)
+	pause := firstLeavePoll
+	poll := time.NewTimer(pause)
 	defer poll.Stop()
 	for {
-		var left []*store.Deletion
-		var uploads []byte
+		var queues []*store.Deletion
+		var files []store.FileDeletion
 		err := l.db.View(ctx, func(tx *store.Tx) (err error) {
-			if left, err = tx.Deletions(); err == nil {
-				uploads, err = tx.Setting(settingUploads)
+			if queues, err = tx.Deletions(); err == nil {
+				files, err = tx.FileDeletions()
 			}
 			return err
 		})
-		if err == nil && len(left) == 0 && len(uploads) == 0 || late() {
+		if err == nil && len(queues) == 0 && len(files) == 0 || late() {
 			return ctx.Err() == nil
 		}
 		select {
@@ -255,6 +230,8 @@ func (l *leaver) wait(ctx context.Context, late func() bool) bool {
 		case <-ctx.Done():
 			return false
 		}
+		pause = min(2*pause, lastLeavePoll)
+		poll.Reset(pause)
 	}
 }
 

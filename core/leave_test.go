@@ -76,21 +76,28 @@ func TestLeave(t *testing.T) {
 	if _, err := p.pb.Connect(t.Context(), address.Link); !errors.Is(err, ErrLinkDeleted) {
 		t.Errorf("opening the address: %v", err)
 	}
-	if err := p.a.SetLock(t.Context(), "door", ""); err != nil { // though the leaver is still known
+	if err := p.a.SetLock(t.Context(), "door", ""); err != nil { // though the leaver may still be known
 		t.Error(err)
 	}
 }
 
-// TestLeaveGivenUp forgets queues that could not be deleted for a week.
+// TestLeaveGivenUp forgets queues that could not be deleted for a week, and needs no Tor for them any more.
 func TestLeaveGivenUp(t *testing.T) {
 	relay := newTestRelay(t)
 	opt := testOptions(relay)
+	opt.TorBinary = "/nonexistent/tor"
 	late := time.Duration(0)
 	opt.Now = func() time.Time { return time.Now().Add(late) }
 	p := connectedPair(t, opt)
 	relay.stop()
+	if err := p.pa.SetTorMode(t.Context(), TorOnly); err != nil {
+		t.Fatal(err)
+	}
 	if err := p.a.DeleteProfile(briefly(t), p.pa.ID()); err != nil {
 		t.Fatal(err)
+	}
+	if !p.a.wantsTor() {
+		t.Error("the queues are deleted without Tor")
 	}
 	p.a.shut()
 	p.b.shut()
@@ -98,7 +105,7 @@ func TestLeaveGivenUp(t *testing.T) {
 	p.a.reopen()
 	p.a.wait("it to be given up", func() bool {
 		app, err := readApp(p.a.dir)
-		return err == nil && len(app.Leaving) == 0
+		return err == nil && len(app.Leaving) == 0 && !p.a.wantsTor()
 	})
 	// One whose folder is gone is forgotten too.
 	p.a.shut()

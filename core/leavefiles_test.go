@@ -2,67 +2,16 @@ package core
 
 import (
 	"bytes"
-	"context"
-	"net"
-	"path/filepath"
-	"strconv"
 	"testing"
 
 	"github.com/sotto-chat/sotto/core/chat"
 	"github.com/sotto-chat/sotto/core/chat/event"
-	"github.com/sotto-chat/sotto/core/relay"
-	"github.com/sotto-chat/sotto/core/relay/files"
+	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/store"
 )
 
-// testFiles is a relay for files on loopback that can be stopped and started again.
-type testFiles struct {
-	t       *testing.T
-	dir     string
-	port    string
-	address string
-	running *files.Server
-	done    chan error
-}
-
-func newTestFiles(t *testing.T) *testFiles {
-	t.Helper()
-	r := &testFiles{t: t, dir: filepath.Join(t.TempDir(), "files")}
-	if _, err := relay.Init(r.dir, relay.Settings{Hosts: []string{loopback}}); err != nil {
-		t.Fatal(err)
-	}
-	r.port = "0"
-	r.start()
-	t.Cleanup(r.stop)
-	return r
-}
-
-func (r *testFiles) start() {
-	r.t.Helper()
-	l := mustListen(r.t, r.port)
-	r.port = strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-	server, err := files.Open(r.dir, files.Config{})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	address, done := server.Address(r.port, loopback), make(chan error, 1)
-	r.address, r.running, r.done = address.String(), server, done
-	go func() { done <- server.Serve(context.Background(), l) }()
-}
-
-func (r *testFiles) stop() {
-	if r.running == nil {
-		return
-	}
-	if err := r.running.Close(); err != nil {
-		r.t.Error(err)
-	}
-	<-r.done
-	r.running = nil
-}
-
 // sentFile has Alice send Bob a file and waits until it is on the relay, and returns it as Bob knows it.
-func (p *pair) sentFile(t *testing.T, r *testFiles) int64 {
+func (p *pair) sentFile(t *testing.T) int64 {
 	t.Helper()
 	content := make([]byte, 300_000)
 	sent, err := p.pa.SendFile(t.Context(), p.ca, NewFile{Name: "a.bin", Type: event.TypeFile, Size: int64(len(content)), Content: bytes.NewReader(content)})
@@ -122,7 +71,7 @@ func TestLeaveFiles(t *testing.T) {
 		return app.Leaving
 	}
 
-	item := p.sentFile(t, shelf)
+	item := p.sentFile(t)
 	if err := p.a.DeleteProfile(t.Context(), p.pa.ID()); err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +82,7 @@ func TestLeaveFiles(t *testing.T) {
 
 	p.pa = p.a.create("Alice")
 	p.connect(t)
-	item = p.sentFile(t, shelf)
+	item = p.sentFile(t)
 	shelf.stop()
 	if err := p.a.DeleteProfile(briefly(t), p.pa.ID()); err != nil {
 		t.Fatal(err)
@@ -142,10 +91,11 @@ func TestLeaveFiles(t *testing.T) {
 		t.Fatalf("%d deleted profiles have something left", len(leavers()))
 	}
 	// What is kept deletes chunks and nothing else.
-	err := p.a.leaving[leavers()[0]].db.View(t.Context(), func(tx *store.Tx) error {
-		uploads, err := loadUploads(tx)
-		if err != nil || len(uploads) != 1 || len(uploads[0]) != 2 {
-			t.Errorf("%d files are kept, %v", len(uploads), err)
+	left := p.a.leaving[leavers()[0]]
+	err := left.db.View(t.Context(), func(tx *store.Tx) error {
+		chunks, err := tx.FileDeletions()
+		if err != nil || len(chunks) != 2 || chunks[0].Item != chunks[1].Item {
+			t.Errorf("%v is kept, %v", chunks, err)
 		}
 		var n int
 		if err := tx.QueryRow("SELECT count(*) FROM files").Scan(&n); err != nil || n != 0 {
@@ -156,7 +106,11 @@ func TestLeaveFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.a.NetworkChanged() // which leavers are told as well
+	circuit := left.profile.circuit(wire.Server{}, "")
+	p.a.NetworkChanged()
+	if left.profile.circuit(wire.Server{}, "") == circuit {
+		t.Error("what is left goes by the circuits that it had in another network")
+	}
 	p.a.shut()
 	p.a.reopen()
 	shelf.start()

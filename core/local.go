@@ -103,7 +103,7 @@ func (l *localRelay) startFiles() (port string, err error) {
 	}
 	var listener net.Listener
 	if settings.FilesPort == "" {
-		listener, err = listenAnywhere()
+		listener, err = relay.ListenLoopback()
 	} else {
 		listener, err = net.Listen("tcp", net.JoinHostPort(loopback, settings.FilesPort))
 	}
@@ -145,27 +145,6 @@ func (l *localRelay) password() string {
 	return l.secret
 }
 
-// The ports of a new relay are among these, which systems give to no outgoing connection: so they are free at the next start too.
-const (
-	firstPort = 20000
-	ports     = 10000
-)
-
-// listenAnywhere listens at a port that is free.
-func listenAnywhere() (net.Listener, error) {
-	const tries = 20
-	for range tries {
-		n, err := pick(rand.Reader, ports)
-		if err != nil {
-			return nil, err
-		}
-		if l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(firstPort+n))); err == nil {
-			return l, nil
-		}
-	}
-	return net.Listen("tcp", net.JoinHostPort(loopback, "0"))
-}
-
 // listen listens at the relay's port, which is chosen when the relay is made.
 func (l *localRelay) listen() (server wire.Server, password string, listener net.Listener, err error) {
 	failed := func(err error) (wire.Server, string, net.Listener, error) {
@@ -191,7 +170,7 @@ func (l *localRelay) listen() (server wire.Server, password string, listener net
 	if !errors.Is(err, relay.ErrNotInitialized) {
 		return failed(err)
 	}
-	if listener, err = listenAnywhere(); err != nil {
+	if listener, err = relay.ListenLoopback(); err != nil {
 		return failed(err)
 	}
 	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)

@@ -36,15 +36,5 @@ type (
 	HeldError  = agent.HeldError
 )
 
-// The kinds of a DialError.
-const (
-	DialNotFound = transport.KindNotFound
-	DialRefused  = transport.KindRefused
-	DialTimeout  = transport.KindTimeout
-	DialIdentity = transport.KindIdentity
-	DialTLS      = transport.KindTLS
-	DialOnion    = transport.KindOnion
-)
-
 // ErrNewerDatabase tells that a profile was used by a newer version of the program.
 var ErrNewerDatabase = store.ErrNewerDatabase

@@ -105,17 +105,15 @@ func (p *Profile) known(server wire.Server) bool {
 	if p.core.isLocal(server) {
 		return true
 	}
-	relays, err := p.ownRelays()
-	if err != nil {
-		return false
-	}
 	if p.core.relays == nil && p.Relays().Kind == RelaysPublic && operator(server) != "" {
 		return true
 	}
-	return slices.ContainsFunc(relays, func(r agent.Relay) bool { return r.Server.SameAs(server) })
+	relays, err := p.ownRelays()
+	return err == nil && slices.ContainsFunc(relays, func(r agent.Relay) bool { return r.Server.SameAs(server) })
 }
 
-// protected tells whether Tor hides the network address of this computer from a relay that is not reached through another one.
+// protected tells whether Tor hides the network address of this computer from a relay that is not reached through another one, as
+// the choices are now.
 func (p *Profile) protected(server wire.Server) bool {
 	reach := p.reach(server)
 	return reach == ReachExit || reach == ReachOnion

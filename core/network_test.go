@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/transport"
 	"github.com/sotto-chat/sotto/core/wire"
@@ -168,5 +170,33 @@ func TestDiskFull(t *testing.T) {
 		if !i.Kind.IsMessage() {
 			t.Errorf("a notice: %+v", i)
 		}
+	}
+}
+
+// What no relay in between can forward is held, and sent at once when the choice allows a direct connection.
+func TestHeldUntilAllowed(t *testing.T) {
+	opt := testOptions(newTestRelay(t))
+	opt.Retry = agent.Retry{First: time.Hour, After: time.Hour, Max: time.Hour} // nothing is tried again by itself
+	p := &pair{a: openTest(t, t.TempDir(), testOptions(newTestRelay(t))), b: openTest(t, t.TempDir(), opt)}
+	p.pa, p.pb = p.a.create("Alice"), p.b.create("Bob")
+	p.connect(t)
+	if err := p.pb.SetNetwork(t.Context(), Network{Routing: RouteAlways, Fallback: FallbackNever}); err != nil {
+		t.Fatal(err)
+	}
+	sent := mustSend(t, p.pb, p.cb, "hello")
+	held := func() bool {
+		list, err := p.pb.Carriers(t.Context(), p.cb)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(list, func(c Carrier) bool { return !c.Receive && c.Reach == ReachHeld })
+	}
+	p.b.wait("the message to be held", func() bool { return held() && mustContact(t, p.pb, p.cb).Held == loopback })
+	if err := p.pb.SetNetwork(t.Context(), defaultNetwork); err != nil {
+		t.Fatal(err)
+	}
+	p.b.delivered(p.pb, p.cb, sent.ID)
+	if held() {
+		t.Error("it is still told to be held")
 	}
 }

@@ -125,7 +125,8 @@ func (c *Core) startProfile(ctx context.Context, id string, db *store.DB) (_ *Pr
 	p.smp.Path = p.path
 	p.xftp = xftp.Config{Path: p.path}
 	p.chat = chat.New(chat.Config{
-		Files: chat.FilesConfig{Dir: filepath.Join(c.profileDir(id), filesDir), Network: p.xftp, Relays: p.fileRelays, Known: p.knowsFileRelay, Hidden: p.hiddenFrom, Automatic: p.AutomaticFiles},
+		Files: chat.FilesConfig{Dir: filepath.Join(c.profileDir(id), filesDir), Network: p.xftp, Relays: p.fileRelays,
+			Known: p.knowsFileRelay, Hidden: p.protected, Automatic: p.AutomaticFiles},
 		Agent: agent.Config{DB: db, Choose: p.choose, Network: p.smp, Presets: presetServers(),
 			Route: p.Network, Known: p.known, Protected: p.protected, Near: p.near, ChooseProxy: p.chooseProxy,
 			Isolate: func() bool { return c.Tor().Isolate }, PQ: !c.opt.NoPQ, Versions: c.opt.Versions,

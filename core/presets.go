@@ -76,15 +76,27 @@ var presetServers = sync.OnceValue(func() []wire.Server {
 	return list
 })
 
+// presetAt finds a public relay by each of its hosts.
+var presetAt = sync.OnceValue(func() map[string]*preset {
+	at := make(map[string]*preset)
+	for _, p := range slices.Concat(presets, filePresets) {
+		_, hosts, _ := strings.Cut(p.address, "@")
+		for host := range strings.SplitSeq(hosts, ",") {
+			at[host] = &p
+		}
+	}
+	return at
+})
+
 // operator returns who runs a relay, empty if that is not known. All of its hosts have to be those of one public relay: addresses
 // come from others, who could put a host of their own beside one of these and so learn where this computer is.
 func operator(server wire.Server) string {
-	for _, p := range slices.Concat(presets, filePresets) {
-		_, text, _ := strings.Cut(p.address, "@")
-		hosts := strings.Split(text, ",")
-		if len(server.Hosts) > 0 && !slices.ContainsFunc(server.Hosts, func(h string) bool { return !slices.Contains(hosts, h) }) {
-			return p.operator
-		}
+	if len(server.Hosts) == 0 {
+		return ""
 	}
-	return ""
+	p := presetAt()[server.Hosts[0]]
+	if p == nil || slices.ContainsFunc(server.Hosts[1:], func(host string) bool { return presetAt()[host] != p }) {
+		return ""
+	}
+	return p.operator
 }

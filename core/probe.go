@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/core/crypt"
 	"github.com/sotto-chat/sotto/core/smp"
 	"github.com/sotto-chat/sotto/core/wire"
@@ -42,8 +43,8 @@ func ReadRelay(address string) (RelayInfo, error) {
 // ErrRelayPassword tells that a relay makes queues only with a password that the address does not have.
 var ErrRelayPassword = errors.New("the relay wants a password, or another one")
 
-// TestRelay tries whether messages can wait on the relay with an address: it connects, makes a queue
-// and deletes it. With a relay for files it only connects. The session is one of its own. The error wraps ErrRelayAddress, ErrRelayPassword,
+// TestRelay tries whether messages can wait on the relay with an address: it connects, makes a queue and deletes it. On a relay for
+// files it registers a chunk and deletes that. The session is one of its own. The error wraps ErrRelayAddress, ErrRelayPassword,
 // a *DialError, or tells what else went wrong.
 func (p *Profile) TestRelay(ctx context.Context, address string) error {
 	relays, files, err := RelayChoice{Addresses: []string{address}}.parse()
@@ -53,19 +54,20 @@ func (p *Profile) TestRelay(ctx context.Context, address string) error {
 	ctx, cancel := p.untilRerouted(ctx)
 	defer cancel()
 	if len(files) > 0 {
-		client, err := xftp.Connect(ctx, p.xftp, files[0].Server)
-		if err == nil {
-			err = client.Ping(ctx)
-			client.Close()
-		}
-		if err != nil {
-			return fmt.Errorf("testing a relay for files: %w", err)
-		}
-		return nil
+		err = p.testFiles(ctx, files[0])
+	} else {
+		err = p.testMessages(ctx, relays[0])
 	}
-	client, err := smp.Connect(ctx, p.smp, relays[0].Server)
 	if err != nil {
 		return fmt.Errorf("testing a relay: %w", err)
+	}
+	return nil
+}
+
+func (p *Profile) testMessages(ctx context.Context, relay agent.Relay) error {
+	client, err := smp.Connect(ctx, p.smp, relay.Server)
+	if err != nil {
+		return err
 	}
 	defer client.Close()
 	go func() {
@@ -76,23 +78,49 @@ func (p *Profile) TestRelay(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
+	defer key.Wipe()
 	dh, err := crypt.NewX25519(rand.Reader)
 	if err != nil {
 		return err
 	}
 	defer dh.Wipe()
-	answer, err := client.Do(ctx, smp.Request{Key: &key, Command: smp.New{RcvAuth: key.Public(), RcvDH: dh.Public(), Password: relays[0].Password}})
+	answer, err := client.Do(ctx, smp.Request{Key: &key, Command: smp.New{RcvAuth: key.Public(), RcvDH: dh.Public(), Password: relay.Password}})
 	if errors.Is(err, smp.ErrAuth) {
-		return fmt.Errorf("testing a relay: %w: %w", ErrRelayPassword, err)
+		return fmt.Errorf("%w: %w", ErrRelayPassword, err)
 	} else if err != nil {
-		return fmt.Errorf("testing a relay: making a queue: %w", err)
+		return fmt.Errorf("making a queue: %w", err)
 	}
-	ids, ok := answer.(smp.IDs)
-	if !ok {
-		return fmt.Errorf("testing a relay: unexpected answer %T", answer)
-	}
+	ids := answer.(smp.IDs) // Do returns no other answer to a New
 	if _, err := client.Do(ctx, smp.Request{Entity: ids.RcvID, Key: &key, Command: smp.Del{}}); err != nil {
-		return fmt.Errorf("testing a relay: deleting a queue: %w", err)
+		return fmt.Errorf("deleting a queue: %w", err)
+	}
+	return nil
+}
+
+func (p *Profile) testFiles(ctx context.Context, relay xftp.Relay) error {
+	client, err := xftp.Connect(ctx, p.xftp, relay.Server)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	key, err := crypt.NewEd25519(rand.Reader)
+	if err != nil {
+		return err
+	}
+	defer key.Wipe()
+	var digest xftp.ChunkDigest // of what is never uploaded
+	if _, err := rand.Read(digest[:]); err != nil {
+		return err
+	}
+	ids, err := client.New(ctx, &key, xftp.FNew{Sender: key.Public(), Size: xftp.ChunkSizes[0], Digest: digest[:],
+		Recipients: []crypt.AuthPublic{key.Public()}, Password: relay.Password})
+	if errors.Is(err, xftp.ErrAuth) {
+		return fmt.Errorf("%w: %w", ErrRelayPassword, err)
+	} else if err != nil {
+		return fmt.Errorf("registering a chunk: %w", err)
+	}
+	if err := client.Delete(ctx, ids.Sender, &key); err != nil {
+		return fmt.Errorf("deleting a chunk: %w", err)
 	}
 	return nil
 }

@@ -7,22 +7,25 @@ import (
 )
 
 func TestRelayIsTested(t *testing.T) {
-	r := newTestRelay(t)
-	c := openTest(t, t.TempDir(), Options{Relays: []string{r.address}})
+	messages, files := newTestRelay(t), newTestFiles(t)
+	c := openTest(t, t.TempDir(), Options{Relays: []string{messages.address}})
 	p := c.create("Alice")
-	if err := p.TestRelay(t.Context(), r.address); err != nil {
-		t.Errorf("a relay that works: %v", err)
-	}
-	if err := p.TestRelay(t.Context(), strings.Replace(r.address, ":secret@", ":wrong@", 1)); !errors.Is(err, ErrRelayPassword) {
-		t.Errorf("with a wrong password: %v", err)
+	for name, r := range map[string]*testRelay{"messages": messages, "files": files} {
+		t.Run(name, func(t *testing.T) {
+			if err := p.TestRelay(t.Context(), r.address); err != nil {
+				t.Errorf("a relay that works: %v", err)
+			}
+			if err := p.TestRelay(t.Context(), strings.Replace(r.address, ":secret@", ":wrong@", 1)); !errors.Is(err, ErrRelayPassword) {
+				t.Errorf("with a wrong password: %v", err)
+			}
+			r.stop()
+			if err := p.TestRelay(t.Context(), r.address); ProblemOf(err) != RelayRefuses {
+				t.Errorf("while it does not run: %v", err)
+			}
+		})
 	}
 	if err := p.TestRelay(t.Context(), "smp://example"); !errors.Is(err, ErrRelayAddress) {
 		t.Errorf("with half an address: %v", err)
-	}
-	r.stop()
-	var dial *DialError
-	if err := p.TestRelay(t.Context(), r.address); !errors.As(err, &dial) || dial.Kind != DialRefused {
-		t.Errorf("while it does not run: %v", err)
 	}
 }
 

@@ -4,12 +4,16 @@ import (
 	"crypto/rand"
 	"errors"
 	"net"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sotto-chat/sotto/core/agent"
+	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/relay"
 	"github.com/sotto-chat/sotto/core/wire"
+	"github.com/sotto-chat/sotto/core/xftp"
 )
 
 func TestPresets(t *testing.T) {
@@ -197,9 +201,20 @@ func TestThisComputer(t *testing.T) {
 		t.Errorf("the link leads to %v, %v", plan.Relay, err)
 	}
 
+	c.wait("its state", func() bool {
+		list := alice.Status()
+		return len(list) == 1 && list[0].Local && list[0].State == RelayConnected
+	})
+
 	// Nobody else makes queues on it, or stores files: contacts know its address.
-	if files, err := alice.fileRelays(); err != nil || len(files) != 1 || files[0].Password == "" {
-		t.Errorf("the relay for files is %v, %v", files, err)
+	files, err := alice.fileRelays()
+	if err != nil || len(files) != 1 {
+		t.Fatalf("the relay for files is %v, %v", files, err)
+	}
+	for password, want := range map[string]error{"": xftp.ErrAuth, "guessed": xftp.ErrAuth, files[0].Password: nil} {
+		if err := storeChunk(t, files[0].Server, password); !errors.Is(err, want) {
+			t.Errorf("storing a file with the password %q: %v", password, err)
+		}
 	}
 	stranger := openTest(t, t.TempDir(), testOptions(nil)).create("Eve")
 	if err := stranger.TestRelay(t.Context(), server.String()); !errors.Is(err, ErrRelayPassword) {
@@ -227,6 +242,50 @@ func TestThisComputer(t *testing.T) {
 	mustInvite(t, alice)
 	if again, _, ok := c.LocalRelay(); !ok || again.String() != server.String() {
 		t.Errorf("the relay is at %v, was at %v", again, server)
+	}
+}
+
+// storeChunk registers a chunk at a relay for files.
+func storeChunk(t *testing.T, server wire.Server, password string) error {
+	t.Helper()
+	client, err := xftp.Connect(t.Context(), xftp.Config{}, server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	key, err := crypt.NewEd25519(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.New(t.Context(), &key, xftp.FNew{Sender: key.Public(), Size: xftp.ChunkSizes[0], Digest: make([]byte, 32),
+		Recipients: []crypt.AuthPublic{key.Public()}, Password: password})
+	return err
+}
+
+// A relay on this computer that a version without passwords has made gets one, which stays the same.
+func TestThisComputerWithoutPassword(t *testing.T) {
+	opt := testOptions(nil)
+	opt.Relays = []string{EmbeddedRelay}
+	dir := t.TempDir()
+	c := openTest(t, dir, opt)
+	before, _, _ := c.LocalRelay()
+	c.shut()
+	if err := relay.ChangeSettings(filepath.Join(dir, "relay"), func(s *relay.Settings) { s.Password = "" }); err != nil {
+		t.Fatal(err)
+	}
+	c.reopen()
+	after, password, ok := c.LocalRelay()
+	if !ok || password == "" || after.String() != before.String() {
+		t.Errorf("the relay at %v, at %v before, has the password %q", after, before, password)
+	}
+	stranger := openTest(t, t.TempDir(), testOptions(nil)).create("Eve")
+	if err := stranger.TestRelay(t.Context(), after.String()); !errors.Is(err, ErrRelayPassword) {
+		t.Errorf("a stranger makes a queue: %v", err)
+	}
+	c.shut()
+	c.reopen()
+	if _, again, _ := c.LocalRelay(); again != password {
+		t.Error("the password is another one after a restart")
 	}
 }
 

@@ -318,3 +318,25 @@ func TestCircuitsChanged(t *testing.T) {
 		_, before = proxy.seen()
 	}
 }
+
+// A link leads to the relay in this program by its onion address if it names that, and not for a port or a key that are like its own.
+func TestLeadsHere(t *testing.T) {
+	opt := testOptions(nil)
+	opt.Relays, opt.TorBinary = []string{EmbeddedRelay}, "/nonexistent/tor"
+	c := openTest(t, t.TempDir(), opt)
+	p := c.create("Alice")
+	near := mustInvite(t, p)
+	if err := c.SetTor(TorSettings{Mode: TorDirect, OnionRelay: true}); err != nil {
+		t.Fatal(err)
+	}
+	far := mustInvite(t, p)
+	own, _, _ := c.LocalRelay()
+	for link, want := range map[string]bool{
+		near.Link: false, near.Full: false, far.Link: true, far.Full: true, "": false, "nonsense": false,
+		strings.ReplaceAll(far.Full, own.Port, "1"): false, strings.ReplaceAll(far.Link, own.Port, "1"): false,
+	} {
+		if c.LeadsHere(link) != want {
+			t.Errorf("%s: want %v", link, want)
+		}
+	}
+}

@@ -5,7 +5,7 @@ set -eu
 
 build="gcc pkg-config libgl1-mesa-dev xorg-dev libwayland-dev libxkbcommon-dev ca-certificates"
 run="libgl1-mesa-dri xdg-utils tor"
-test="xvfb openbox tesseract-ocr openssl git xclip fonts-dejavu-core dbus desktop-file-utils obfs4proxy iproute2 pulseaudio"
+test="xvfb openbox tesseract-ocr openssl git fonts-dejavu-core dbus desktop-file-utils obfs4proxy iproute2 pulseaudio"
 
 packages="$build $run"
 [ "${1:-}" = test ] && packages="$packages $test"

@@ -422,11 +422,8 @@ func relayError(o object, r core.RelayStatus) {
 	if r.Err == nil {
 		return
 	}
-	text, code := describe(&core.RelayError{Relay: r.Server, Err: r.Err})
-	o["error"], o["detail"] = text, r.Err.Error()
-	if code != "" {
-		o["code"] = code
-	}
+	o.setError(&core.RelayError{Relay: r.Server, Err: r.Err})
+	o["detail"] = r.Err.Error()
 }
 
 // addressNumber stands for the address among the contacts that are elsewhere.

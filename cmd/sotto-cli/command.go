@@ -56,8 +56,8 @@ type command struct {
 	Settings   json.RawMessage `json:"settings"`
 }
 
-// needed are the members that commands can't do without. Those of send and of profile.create have errors of their own, and
-// those of receive are looked at with the file.
+// needed are the members that commands can't do without, but for those whose absence has an error of its own, as that of a text or a
+// name has.
 var needed = map[string][]string{
 	"profile.use": {"profile"}, "profile.delete": {"profile"}, "profile.hide": {"profile"}, "profile.show": {"profile"},
 	"connect": {"link"}, "connect.plan": {"link"}, "accept": {"request"}, "reject": {"request"},

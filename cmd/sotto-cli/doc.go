@@ -51,7 +51,7 @@
 //	profile.protect [passphrase] [old]
 //	    gives the profile a passphrase, another one, or none
 //	profile.delete  profile
-//	    deletes a profile, and its queues on their relays as soon as those can be reached
+//	    deletes a profile, and its queues and what it has uploaded on their relays as soon as those can be reached
 //	profile.hide    profile passphrase            profile: its new name
 //	profile.show    profile [passphrase]          profile
 //	    makes a hidden profile that is open a visible one
@@ -127,7 +127,8 @@
 //	    answered when the message is stored: it will be sent even after a crash. reply is the message that it
 //	    answers; with "live":true it is still being written
 //	send            contact file [caption] [reply] message, file: its number
-//	    sends the file at a path, once a copy is stored: of a JPEG, PNG, GIF or WebP picture nothing but what can be seen
+//	    sends the file at a path, once a copy is stored: of a JPEG, PNG, GIF or WebP picture nothing but what can be seen, and an
+//	    MP4 or QuickTime video without its metadata
 //	files           [contact] [limit] [before]    files: [{file, contact, message, own, name, size, state, failure, relay, text, done, total, time}]
 //	receive         file [to] [ask]
 //	    receives a file, and puts a copy at the path to, where nothing may be yet in a folder that there is; also goes on with
@@ -163,7 +164,7 @@
 //	disappearing    contact seconds
 //	    after which messages disappear, 0 for never, once the contact allows it
 //	picture         [file]
-//	    the picture of the profile, a JPEG or PNG file of at most 9357 bytes, or none
+//	    the picture of the profile, made of the pixels of a JPEG, PNG, GIF or WebP file, or none
 //	description     text
 //	    how the profile describes itself
 //	retry           message                       message
@@ -199,7 +200,7 @@
 //	not_link, damaged_link, newer_link, older_link, link_kind, own_link, used_link, deleted_link, unknown_relay, business_link,
 //	no_address, address_exists, no_request, no_contact, no_message, not_connected, not_failed, empty, too_long, not_editable,
 //	too_old, not_forwardable, not_live, not_own, emoji, too_many_reactions, not_allowed, preference, description, picture_too_large,
-//	no_file, not_regular, not_found, exists, not_here, file_too_large, file_state, legacy_file, damaged_file,
+//	no_file, not_regular, not_picture, not_found, exists, not_here, file_too_large, file_state, legacy_file, damaged_file,
 //	disk_full, no_file_relay, unknown_relays,
 //	relay_address, relay_port, relay_identity, relay_version, no_relays, unreachable, timeout, refused, held, network,
 //	tor_mode, tor_only, tor_bridge, tor_upstream, tor_existing, tor_control, tor_not_ready.

@@ -78,6 +78,8 @@ var errorCodes = []struct {
 
 	{err: core.ErrNoFile, code: "no_file"},
 	{err: core.ErrNotRegular, code: "not_regular"},
+	{err: core.ErrNotPicture, code: "not_picture", text: "not a JPEG, PNG, GIF or WebP picture, or a damaged one"},
+	{err: core.ErrPictureTooLarge, code: "picture_too_large"},
 	{err: core.ErrNotHere, code: "not_here"},
 	{err: core.ErrFileTooLarge, code: "file_too_large"},
 	{err: core.ErrFileState, code: "file_state"},
@@ -104,7 +106,6 @@ func describe(err error) (text, code string) {
 	var (
 		tooLong *core.MessageTooLongError
 		kind    *core.LinkKindError
-		picture *core.PictureTooLargeError
 		unknown *core.UnknownRelaysError
 		held    *core.HeldError
 		at      *core.RelayError
@@ -126,20 +127,20 @@ func describe(err error) (text, code string) {
 		return text, "too_long"
 	case errors.As(err, &unknown):
 		return text, "unknown_relays"
-	case errors.As(err, &picture):
-		return text, "picture_too_large"
 	case errors.As(err, &kind):
 		return text, "link_kind"
 	case errors.Is(err, fs.ErrNotExist):
 		return text, "not_found"
-	case core.ProblemOf(err) != "":
-		relay := "the relay"
-		if errors.As(err, &at) {
-			relay += " " + at.Relay.Hosts[0]
-		}
-		return relayText(relay, core.ProblemOf(err))
 	}
-	return text, ""
+	problem, ok := relayTexts[core.ProblemOf(err)]
+	if !ok {
+		return text, ""
+	}
+	relay := "the relay"
+	if errors.As(err, &at) {
+		relay += " " + at.Relay.Hosts[0]
+	}
+	return fmt.Sprintf(problem.format, relay), problem.code
 }
 
 // heldText tells why nothing is sent to a relay.
@@ -148,59 +149,53 @@ func heldText(host string) string {
 		`the command network and "fallback":"allow", or turn Tor on with the command tor`
 }
 
-// relayText tells what is the matter with a relay and what can be done, and what programs call it.
-func relayText(relay string, p core.RelayProblem) (text, code string) {
-	switch p {
-	case core.RelayTimeout:
-		return relay + " did not answer in time: try again later", "timeout"
-	case core.RelayNotFound:
-		return relay + " can't be reached: there is no host with the name in its address, or no network", "unreachable"
-	case core.RelayRefuses:
-		return relay + " can't be reached: at its host nothing listens on the port of its address. Ask who runs it, or use another relay", "unreachable"
-	case core.RelayIdentity:
-		return "what answers is not " + relay + ": the fingerprint in its address is that of another one", "relay_identity"
-	case core.RelayNoTLS, core.RelayProtocol:
-		return "what answers on the port of " + relay + " does not speak as a relay does: check the port in its address", "unreachable"
-	case core.RelayVersion:
-		return relay + " speaks no version of the protocol that this program knows: update the older of the two", "relay_version"
-	case core.RelayNeedsTor:
-		return relay + " has an onion address: turn Tor on with the command tor", "unreachable"
-	case core.RelayNoHost:
-		return relay + " has no onion address, and the settings of Tor ask for one", "unreachable"
-	case core.RelayNoProxy:
-		return relay + " can't be reached: the proxy in between does not work. See tor.status", "unreachable"
-	case core.RelayBeyond:
-		return relay + " can't be reached by the relay of yours that forwards to it: try again later", "unreachable"
-	case core.RelayLost:
-		return "the connection with " + relay + " was lost: it is made again by itself", "unreachable"
-	case core.RelayFull:
-		return relay + " takes no more for now: try again later", "refused"
-	case core.RelayFails:
-		return relay + " has a problem of its own: try again later, or use another relay", "refused"
-	case core.RelayDenies:
-		return relay + " refuses it: its address needs a password (smp://fingerprint:password@host), or another one, or it makes no new queues", "refused"
-	}
-	return relay + " can't be reached: check the network, and try again later", "unreachable"
+// relayTexts tell what is the matter with a relay and what can be done, and what programs call it.
+var relayTexts = map[core.RelayProblem]struct{ format, code string }{
+	core.RelayUnreachable: {"%s can't be reached: check the network, and try again later", "unreachable"},
+	core.RelayTimeout:     {"%s did not answer in time: try again later", "timeout"},
+	core.RelayNotFound:    {"%s can't be reached: there is no host with the name in its address, or no network", "unreachable"},
+	core.RelayRefuses: {"%s can't be reached: at its host nothing listens on the port of its address. Ask who runs it, or use another relay",
+		"unreachable"},
+	core.RelayIdentity: {"what answers is not %s: the fingerprint in its address is that of another one", "relay_identity"},
+	core.RelayNoTLS:    {"what answers on the port of %s does not speak as a relay does: check the port in its address", "unreachable"},
+	core.RelayProtocol: {"what answers on the port of %s does not speak as a relay does: check the port in its address", "unreachable"},
+	core.RelayVersion:  {"%s speaks no version of the protocol that this program knows: update the older of the two", "relay_version"},
+	core.RelayNeedsTor: {"%s has an onion address: turn Tor on with the command tor", "unreachable"},
+	core.RelayNoHost:   {"%s has no onion address, and the settings of Tor ask for one", "unreachable"},
+	core.RelayNoProxy:  {"%s can't be reached: the proxy in between does not work. See tor.status", "unreachable"},
+	core.RelayBeyond:   {"%s can't be reached by the relay of yours that forwards to it: try again later", "unreachable"},
+	core.RelayLost:     {"the connection with %s was lost: it is made again by itself", "unreachable"},
+	core.RelayFull:     {"%s takes no more for now: try again later", "refused"},
+	core.RelayFails:    {"%s has a problem of its own: try again later, or use another relay", "refused"},
+	core.RelayDenies: {"%s refuses it: its address needs a password (smp://fingerprint:password@host), or another one, or it makes no new queues",
+		"refused"},
 }
 
-// errorEvent is the event that tells an error, with its code if it has one.
-func errorEvent(err error) object {
+// setError adds an error to an answer or event, with its code if it has one.
+func (o object) setError(err error) {
 	text, code := describe(err)
-	o := object{"event": "error", "error": text}
-	if code != "" {
+	if o["error"] = text; code != "" {
 		o["code"] = code
 	}
+}
+
+// errorEvent is the event that tells an error.
+func errorEvent(err error) object {
+	o := object{"event": "error"}
+	o.setError(err)
 	return o
 }
 
-// decodeError tells in words of JSON what is wrong with a line.
+// decodeError tells in words of JSON what is wrong with what a line or a part of it should be.
 func decodeError(err error) error {
 	var kind *json.UnmarshalTypeError
-	if !errors.As(err, &kind) {
-		return fmt.Errorf("%w: the line is not JSON: %w", errCommand, err)
-	}
-	if kind.Field == "" {
-		return fmt.Errorf("%w: the line is not a JSON object", errCommand)
+	switch {
+	case errors.As(err, new(*json.SyntaxError)):
+		return fmt.Errorf("%w: it is not JSON: %w", errCommand, err)
+	case !errors.As(err, &kind):
+		return fmt.Errorf("%w: %w", errCommand, err)
+	case kind.Field == "":
+		return fmt.Errorf("%w: it is not a JSON object", errCommand)
 	}
 	return fmt.Errorf("%w: %s is not %s", errCommand, kind.Field, jsonKind(kind.Type))
 }

@@ -5,18 +5,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/sotto-chat/sotto/core/relay"
 )
 
 // patience bounds the wait for a line. It is far longer than anything takes.
@@ -262,21 +262,16 @@ type relayProcess struct {
 
 func startRelay(t *testing.T) *relayProcess { return makeRelay(t, false) }
 
-// freePort returns a port that systems give to no outgoing connection, so that it stays free until a relay is started, and started again.
+// freePort returns a port that stays free until a relay is started, and started again.
 func freePort(t *testing.T) string {
 	t.Helper()
-	const first, ports, tries = 20000, 10000, 100
-	var err error
-	for range tries {
-		port := strconv.Itoa(first + rand.N(ports))
-		var l net.Listener
-		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
-			l.Close()
-			return port
-		}
+	l, err := relay.ListenLoopback()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal(err)
-	return ""
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
 }
 
 // makeRelay starts a relay, also for files or not.

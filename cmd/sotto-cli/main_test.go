@@ -323,6 +323,12 @@ func TestErrors(t *testing.T) {
 	if len(got) != 8 {
 		t.Errorf("%d answers: %v", len(got), got)
 	}
+	for settings, want := range map[string]string{`{"mode":1}`: "mode is not a text", `7`: "not a JSON object", `{"nope":1}`: "unknown field"} {
+		o := answers(t, args, `{"cmd":"tor.settings","settings":`+settings+`}`)["<nil>"]
+		if text := fmt.Sprint(o["error"]); o["code"] != "bad_command" || !strings.Contains(text, want) || strings.Contains(text, "Go ") {
+			t.Errorf("settings %s: %v", settings, o)
+		}
+	}
 	// A line that is no command, and one that is too long.
 	for _, line := range []string{"x", `{"id":`, `[]`, `{"cmd":1}`, `{"cmd":"` + strings.Repeat("x", maxLine) + `"}`} {
 		if o := answers(t, args, line)["<nil>"]; o["ok"] != false || o["code"] != "bad_command" {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"github.com/sotto-chat/sotto/core"
@@ -96,7 +94,7 @@ var messageCommands = map[string]func(*session, context.Context, *core.Profile, 
 		if path == "" {
 			return nil, p.SetPicture(ctx, nil)
 		}
-		file, err := readSmall(path, core.MaxPicture)
+		file, err := core.ReadPicture(path)
 		if err != nil {
 			return nil, err
 		}
@@ -116,16 +114,6 @@ func (c command) messages() []int64 {
 		return append([]int64{c.Message}, c.Messages...)
 	}
 	return c.Messages
-}
-
-// readSmall reads a file of at most limit bytes; of a larger one it reads a byte more.
-func readSmall(name string, limit int) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	b, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
-	return b, errors.Join(err, f.Close())
 }
 
 func (s *session) history(ctx context.Context, p *core.Profile, c command) (object, error) {

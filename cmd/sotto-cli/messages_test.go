@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bytes"
+	"image"
+	"image/png"
 	"os"
 	"path/filepath"
 	"slices"
@@ -98,8 +101,16 @@ func TestMessages(t *testing.T) {
 	}
 	a.do(object{"cmd": "alias", "contact": ca, "name": "Bobby"})
 	a.do(object{"cmd": "draft", "contact": ca, "text": "to be"})
-	picture := filepath.Join(t.TempDir(), "p.jpg")
-	if err := os.WriteFile(picture, []byte("\xff\xd8\xff picture"), 0o600); err != nil {
+	var file bytes.Buffer
+	if err := png.Encode(&file, image.NewGray(image.Rect(0, 0, 8, 8))); err != nil {
+		t.Fatal(err)
+	}
+	picture := filepath.Join(t.TempDir(), "p.png")
+	if err := os.WriteFile(picture, file.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	damaged := filepath.Join(t.TempDir(), "damaged.png")
+	if err := os.WriteFile(damaged, file.Bytes()[:20], 0o600); err != nil {
 		t.Fatal(err)
 	}
 	b.do(object{"cmd": "picture", "file": picture})
@@ -142,6 +153,8 @@ func TestMessages(t *testing.T) {
 		{object{"cmd": "preferences.set", "feature": "x"}, "preference"},
 		{object{"cmd": "disappearing", "contact": ca, "seconds": -1}, "bad_command"},
 		{object{"cmd": "description", "text": "a\nb"}, "description"},
+		{object{"cmd": "picture", "file": damaged}, "not_picture"},
+		{object{"cmd": "picture", "file": filepath.Dir(damaged)}, "not_regular"},
 	} {
 		if got := a.try(c.cmd); got["ok"] != false || got["code"] != c.code {
 			t.Errorf("%v: %v", c.cmd, got)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/core/smp"
+	"github.com/sotto-chat/sotto/core/transport"
 	"github.com/sotto-chat/sotto/core/wire"
 )
 
@@ -107,8 +108,8 @@ func TestRelayTexts(t *testing.T) {
 		err  error
 		code string
 	}{
-		{&core.DialError{Kind: core.DialRefused, Err: errors.New("connect: connection refused")}, "unreachable"},
-		{&core.DialError{Kind: core.DialIdentity}, "relay_identity"},
+		{&core.DialError{Kind: transport.KindRefused, Err: errors.New("connect: connection refused")}, "unreachable"},
+		{&core.DialError{Kind: transport.KindIdentity}, "relay_identity"},
 		{fmt.Errorf("%w: %w", smp.ErrClosed, fmt.Errorf("reading a block: %w", io.EOF)), "unreachable"},
 		{fmt.Errorf("smp: handshake with the relay: %w", smp.ErrVersion), "relay_version"},
 		{smp.ErrTimeout, "timeout"},

@@ -161,14 +161,11 @@ func (s *session) failed() bool {
 
 // answer answers a command.
 func (s *session) answer(id json.RawMessage, o object, err error) {
-	if o == nil {
+	if o == nil || err != nil {
 		o = object{}
 	}
 	if err != nil {
-		text, code := describe(err)
-		if o = (object{"error": text}); code != "" {
-			o["code"] = code
-		}
+		o.setError(err)
 	}
 	if len(id) > 0 {
 		o["id"] = id

@@ -49,7 +49,7 @@ var torCommands = map[string]func(context.Context, *core.Core, command) (object,
 			d := json.NewDecoder(bytes.NewReader(cmd.Settings))
 			d.DisallowUnknownFields()
 			if err := d.Decode(&s); err != nil {
-				return nil, fmt.Errorf("%w: settings: %w", errCommand, err)
+				return nil, fmt.Errorf("settings: %w", decodeError(err))
 			}
 			if err := c.SetTor(s); err != nil {
 				return nil, err

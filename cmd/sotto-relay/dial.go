@@ -28,14 +28,14 @@ const alpn = "smp/1"
 // has looked at: the name could have another one a moment later.
 func (o *outbound) dial(ctx context.Context, server wire.Server) (relay.BlockConn, error) {
 	host := server.Hosts[0]
-	if i := slices.IndexFunc(server.Hosts, func(h string) bool { return !isOnion(h) }); i >= 0 {
+	if i := slices.IndexFunc(server.Hosts, func(h string) bool { return !transport.IsOnion(h) }); i >= 0 {
 		host = server.Hosts[i]
 	}
 	port := server.Port
 	if port == "" {
 		port = defaultPort
 	}
-	if o.socks != nil && isOnion(host) {
+	if o.socks != nil && transport.IsOnion(host) {
 		return connect(ctx, transport.Dialer{Proxy: o.socks}, host, port, server.KeyHash)
 	}
 	addrs, err := o.resolve(ctx, host)
@@ -72,7 +72,7 @@ func (o *outbound) resolve(ctx context.Context, host string) ([]netip.Addr, erro
 		}
 		return []netip.Addr{a}, nil
 	}
-	if isOnion(host) { // never ask the DNS for it (RFC 7686)
+	if transport.IsOnion(host) { // never ask the DNS for it (RFC 7686)
 		return nil, &net.DNSError{Err: "no such host", IsNotFound: true}
 	}
 	all, err := o.lookup(ctx, "ip", host)
@@ -89,10 +89,6 @@ func (o *outbound) resolve(ctx context.Context, host string) ([]netip.Addr, erro
 		return nil, &net.DNSError{Err: "no such host", IsNotFound: true}
 	}
 	return list, nil
-}
-
-func isOnion(host string) bool {
-	return strings.HasSuffix(strings.ToLower(strings.TrimSuffix(host, ".")), ".onion")
 }
 
 // forbidden are the networks that are not part of the public internet, beyond those that

@@ -44,7 +44,7 @@ const (
 	torFolder    = "tor"
 )
 
-// publishOnion starts tor and publishes an onion service for the listeners. The service's name is
+// publish starts tor and publishes an onion service for the listeners. The service's name is
 // added to the addresses, which belong to the listeners in their order.
 func (o *onionOptions) publish(ctx context.Context, dir string, log *slog.Logger, addresses []wire.Server, listeners ...net.Listener) (end func() error, err error) {
 	key, err := readOnionKey(filepath.Join(dir, onionKeyFile))

@@ -80,7 +80,7 @@ func TestOnion(t *testing.T) {
 	connect := func(server wire.Server) {
 		t.Helper()
 		host := server.Hosts[len(server.Hosts)-1]
-		if !isOnion(host) {
+		if !transport.IsOnion(host) {
 			t.Fatalf("hosts are %v", server.Hosts)
 		}
 		for attempt := 1; ; attempt++ {

@@ -86,9 +86,10 @@ type Chat struct {
 	pool         *xftp.Pool
 	transferring chan struct{} // holds one for each file that is on its way
 
-	mu        sync.Mutex          // also held while a goroutine is started that is not there from the beginning
-	transfers map[int64]*transfer // by item
-	leaving   bool                // no file begins to move, see DeleteUploads
+	mu            sync.Mutex          // also held while a goroutine is started that is not there from the beginning
+	transfers     map[int64]*transfer // by item
+	acknowledging int                 // of how many files relays are being told that they were received
+	leaving       bool                // no file begins to move, see DeleteUploads
 
 	making     sync.Mutex // held while an address is made
 	connecting sync.Mutex // held while a link is opened, or a request answered
@@ -190,8 +191,6 @@ func (c *Chat) addContact(tx *store.Tx, row *store.Contact) (contact Contact, er
 	if err := tx.InsertContact(row); err != nil {
 		return contact, err
 	}
-	c.elsewhere.Delete(row.ID) // of a contact that had the number before
-	c.held.Delete(row.ID)
 	if contact, err = c.loadContact(tx, row); err != nil {
 		return contact, err
 	}

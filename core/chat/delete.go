@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/sotto-chat/sotto/core/xftp"
 	"github.com/sotto-chat/sotto/store"
 )
 
@@ -61,8 +60,8 @@ func (c *Chat) DeleteQueues(ctx context.Context) error {
 }
 
 // DeleteUploads ends all files on their way of a profile that is about to be deleted itself, and deletes from relays what was
-// uploaded, until ctx is done. It returns what is still there then, for [xftp.Remove], each list that of a file.
-func (c *Chat) DeleteUploads(ctx context.Context) (left [][]xftp.Replica, err error) {
+// uploaded, until ctx is done. What is still there then stands in the database, for RemoveDiscarded.
+func (c *Chat) DeleteUploads(ctx context.Context) error {
 	c.mu.Lock()
 	c.leaving = true
 	for _, t := range c.transfers {
@@ -71,54 +70,25 @@ func (c *Chat) DeleteUploads(ctx context.Context) (left [][]xftp.Replica, err er
 	}
 	c.mu.Unlock()
 	c.moving.Wait()
-	var files [][]xftp.Replica
-	err = c.db.View(c.ctx, func(tx *store.Tx) error {
+	err := c.db.Update(c.ctx, func(tx *store.Tx) error {
 		items, err := tx.ItemsWithUpload()
 		if err != nil {
 			return err
 		}
 		for _, item := range items {
 			f, err := tx.File(item)
+			if err == nil {
+				err = c.forgetUpload(tx, f)
+			}
 			if err != nil {
 				return err
 			}
-			up, err := restoreUpload(tx, f)
-			if err != nil {
-				continue // damaged: relays delete it by themselves
-			}
-			if list := up.Replicas(); len(list) > 0 {
-				files = append(files, list)
-			}
 		}
-		rest, err := discarded(tx)
-		for _, d := range rest {
-			files = append(files, d.replicas)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	ways := make([]xftp.Way, len(files))
-	gone := make([][]bool, len(files))
-	for i, list := range files {
-		ways[i].Circuit, gone[i] = c.circuit(), make([]bool, len(list))
-	}
-	// What fails is left to the caller.
-	_ = xftp.Remove(ctx, c.pool, files, ways, func(file, chunk int) error {
-		gone[file][chunk] = true
 		return nil
 	})
-	for i, list := range files {
-		var rest []xftp.Replica
-		for j, r := range list {
-			if !gone[i][j] {
-				rest = append(rest, r)
-			}
-		}
-		if rest != nil {
-			left = append(left, rest)
-		}
+	if err != nil {
+		return err
 	}
-	return left, nil
+	_ = RemoveDiscarded(ctx, c.db, c.pool, c.circuit) // what fails is left to the caller
+	return nil
 }

@@ -18,7 +18,8 @@ const (
 	discardTime = 7 * 24 * time.Hour
 	// maxDiscarded is how many chunks are kept for that: those of two of the largest files, or of thousands of usual ones.
 	maxDiscarded = 10_000
-	// discardRound is how long relays are tried before it is looked again what is to be deleted still.
+	// discardRound is how long relays are tried before it is looked again what is to be deleted still, and how long it is waited when
+	// that can't be stored.
 	discardRound = time.Hour
 	// discardPause is how long what is being done may go on when more is to be deleted.
 	discardPause = time.Second
@@ -45,6 +46,7 @@ func (c *Chat) forgetDiscarded(tx *store.Tx) error {
 
 // discardedFile is what is to be deleted of a file.
 type discardedFile struct {
+	item     int64
 	replicas []xftp.Replica
 	ids      []int64 // of what is stored about each of them
 }
@@ -55,13 +57,13 @@ func discarded(tx *store.Tx) (list []discardedFile, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for n, row := range rows {
+	for _, row := range rows {
 		var r xftp.Replica
 		if err := r.UnmarshalText([]byte(row.Replica)); err != nil {
 			continue // damaged: it is forgotten in time
 		}
-		if n == 0 || rows[n-1].Item != row.Item || len(list) == 0 {
-			list = append(list, discardedFile{})
+		if len(list) == 0 || list[len(list)-1].item != row.Item {
+			list = append(list, discardedFile{item: row.Item})
 		}
 		d := &list[len(list)-1]
 		d.replicas, d.ids = append(d.replicas, r), append(d.ids, row.ID)
@@ -71,46 +73,62 @@ func discarded(tx *store.Tx) (list []discardedFile, err error) {
 
 // discardAll deletes from relays what is to be deleted, until the Chat is closed.
 func (c *Chat) discardAll() {
-	again := time.NewTicker(discardRound)
-	defer again.Stop()
+	var again <-chan time.Time
 	for {
 		select {
 		case <-c.discarding:
-		case <-again.C:
+		case <-again:
 		case <-c.ctx.Done():
 			return
 		}
-		c.discardSome()
+		again = nil
+		if err := c.discardSome(); err != nil { // the disk is full, for example
+			again = time.After(discardRound)
+		}
 	}
 }
 
-// discardSome deletes what is to be deleted, as long as there is nothing new to be deleted and relays may be there again.
-func (c *Chat) discardSome() {
+// RemoveDiscarded deletes from relays what stands in a database to be deleted of files, until ctx is done, and forgets there what needs
+// no more attempts. circuit is called for each file; see [xftp.Way]. The error is that of ctx or of the database.
+func RemoveDiscarded(ctx context.Context, db *store.DB, pool *xftp.Pool, circuit func() string) error {
 	var list []discardedFile
-	err := c.db.Update(c.ctx, func(tx *store.Tx) (err error) {
-		if err = c.forgetDiscarded(tx); err == nil {
-			list, err = discarded(tx)
-		}
+	err := db.View(ctx, func(tx *store.Tx) (err error) {
+		list, err = discarded(tx)
 		return err
 	})
-	if err != nil || len(list) == 0 {
-		return
+	if err != nil {
+		return err
 	}
 	files, ways := make([][]xftp.Replica, len(list)), make([]xftp.Way, len(list))
 	for i, d := range list {
-		files[i], ways[i].Circuit = d.replicas, c.circuit()
+		files[i], ways[i].Circuit = d.replicas, circuit()
 		for _, r := range d.replicas {
 			defer r.Key.Wipe()
 		}
 	}
+	kept := context.WithoutCancel(ctx) // what is done is not to be done again
+	return xftp.Remove(ctx, pool, files, ways, func(file, chunk int) error {
+		return db.Update(kept, func(tx *store.Tx) error { return tx.DeleteFileDeletion(list[file].ids[chunk]) })
+	})
+}
+
+// discardSome deletes what is to be deleted, as long as there is nothing new to be deleted and relays may be there again. The error is
+// that of the database.
+func (c *Chat) discardSome() error {
+	c.mu.Lock()
+	leaving := c.leaving
+	c.mu.Unlock()
+	if leaving {
+		return nil
+	}
+	if err := c.db.Update(c.ctx, c.forgetDiscarded); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(c.ctx, discardRound)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() {
-		done <- xftp.Remove(ctx, c.pool, files, ways, func(file, chunk int) error {
-			return c.db.Update(c.ctx, func(tx *store.Tx) error { return tx.DeleteFileDeletion(list[file].ids[chunk]) })
-		})
-	}()
+	go func() { done <- RemoveDiscarded(ctx, c.db, c.pool, c.circuit) }()
+	var err error
 	select {
 	case err = <-done:
 	case <-c.discarding:
@@ -121,10 +139,15 @@ func (c *Chat) discardSome() {
 		case err = <-done:
 		case <-pause.C:
 			cancel()
-			<-done
+			err = <-done
 		}
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		wake(c.discarding)
+		return nil
+	case errors.Is(err, context.Canceled):
+		return nil
 	}
+	return err
 }

@@ -2,9 +2,12 @@ package chat
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
+	"github.com/sotto-chat/sotto/core/crypt"
+	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/core/xftp"
 	"github.com/sotto-chat/sotto/store"
 )
@@ -80,22 +83,50 @@ func TestDiscard(t *testing.T) {
 		t.Errorf("%d chunks are there", n)
 	}
 
-	// The profile is deleted before the relay is there: what was to be deleted is handed over with what is to be now.
+	// The profile is deleted before the relay is there: what was to be deleted stays to be deleted, with what is to be now.
 	w.relay.stop()
 	del(sent[2])
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	left, err := w.a.DeleteUploads(ctx)
-	if err != nil || len(left) != 2 || len(left[0]) != each || len(left[1]) != each {
-		t.Errorf("%d files are left, %v", len(left), err)
+	if err := w.a.DeleteUploads(ctx); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		list := w.a.discarded()
+		if len(list) != 2 || len(list[0].replicas) != each || len(list[1].replicas) != each {
+			t.Errorf("of %d files something is to be deleted: %v", len(list), list)
+		}
+		w.a.restart()
 	}
 
 	// After a week nobody has the file any more.
-	w.a.restart()
-	if n := len(w.a.discarded()); n != 1 {
-		t.Errorf("%d files are to be deleted", n)
-	}
 	locked(w.a, func() any { w.a.ahead = discardTime + time.Hour; return nil })
 	wake(w.a.discarding)
 	w.a.wait("it to be given up", func() bool { return len(w.a.discarded()) == 0 })
+}
+
+// TestDiscardDamaged has what can't be read keep nothing else from being deleted, and two files apart: each has a circuit of its own.
+func TestDiscardDamaged(t *testing.T) {
+	f := newFixture(t)
+	key := new(crypt.Ed25519Private)
+	server := wire.Server{Scheme: wire.XFTP, Hosts: []string{"127.0.0.1"}, Port: "1"}
+	f.update(func(tx *store.Tx) error {
+		for n, item := range []int64{1, 1, 2, 2, 3} {
+			text, err := xftp.Replica{Server: server, ID: xftp.ID(fmt.Sprint(n)), Key: key}.MarshalText()
+			if err != nil {
+				return err
+			}
+			if n%2 == 0 {
+				text = append(text, "damaged "...)
+			}
+			if err := tx.InsertFileDeletion(store.FileDeletion{Item: item, Replica: string(text)}, start); err != nil {
+				return err
+			}
+		}
+		list, err := discarded(tx)
+		if err != nil || len(list) != 2 || list[0].replicas[0].ID != "1" || list[1].replicas[0].ID != "3" {
+			t.Errorf("%v, %v", list, err)
+		}
+		return nil
+	})
 }

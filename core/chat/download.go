@@ -67,23 +67,32 @@ func (c *Chat) download(ctx context.Context, a *attempt) error {
 	}
 }
 
-// acknowledgeTime bounds how long relays are tried to be told that a file was received. They delete it by themselves after 48
-// hours (xftp.md §3).
-const acknowledgeTime = 10 * time.Minute
+const (
+	// acknowledgeTime bounds how long relays are tried to be told that a file was received. They delete it by themselves after 48
+	// hours (xftp.md §3).
+	acknowledgeTime = 10 * time.Minute
+	// maxAcknowledging is of how many files relays are told at a time: those that don't answer, which contacts choose, have no more
+	// pile up here.
+	maxAcknowledging = 100
+)
 
 // acknowledge tells relays in the background that what was described is not needed by us any more.
 func (c *Chat) acknowledge(d *xftp.Description, way xftp.Way) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ctx.Err() != nil {
+	if c.ctx.Err() != nil || c.acknowledging == maxAcknowledging {
 		d.Wipe()
 		return
 	}
+	c.acknowledging++
 	c.workers.Go(func() {
 		ctx, cancel := context.WithTimeout(c.ctx, acknowledgeTime)
 		defer cancel()
-		defer d.Wipe()
 		_ = xftp.Acknowledge(ctx, c.pool, d, way)
+		d.Wipe()
+		c.mu.Lock()
+		c.acknowledging--
+		c.mu.Unlock()
 	})
 }
 

@@ -10,8 +10,11 @@ import (
 	"github.com/sotto-chat/sotto/store"
 )
 
-// Limits of what contacts send about a file: the description of one of 5 GiB has about 300 KB.
-const maxDescription = 2 << 20 // bytes
+// Limits of what contacts send about files.
+const (
+	maxDescription = 2 << 20 // bytes; the description of a file of 5 GiB has about 300 KB
+	maxAutomatic   = 1000    // files on their way, beyond which none is received unasked: their relays may never answer
+)
 
 // ReceiveOptions say how a file is received.
 type ReceiveOptions struct {
@@ -175,6 +178,12 @@ func (c *Chat) automatic(tx *store.Tx, i *store.Item) (bool, error) {
 		return false, nil
 	}
 	if limit := c.cfg.Files.Automatic(); limit <= 0 || i.FileSize > limit {
+		return false, nil
+	}
+	c.mu.Lock()
+	moving := len(c.transfers)
+	c.mu.Unlock()
+	if moving >= maxAutomatic {
 		return false, nil
 	}
 	row, err := findContact(tx, i.Contact)

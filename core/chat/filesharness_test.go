@@ -20,7 +20,6 @@ import (
 
 	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/core/chat/event"
-	"github.com/sotto-chat/sotto/core/internal/accept"
 	"github.com/sotto-chat/sotto/core/relay"
 	"github.com/sotto-chat/sotto/core/relay/files"
 	"github.com/sotto-chat/sotto/core/transport"
@@ -172,11 +171,14 @@ func (r *fileRelay) start() {
 	var l net.Listener
 	var err error
 	if r.port == "" {
-		l = accept.Listen(r.t)
-		_, r.port, _ = net.SplitHostPort(l.Addr().String())
-	} else if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", r.port)); err != nil {
+		l, err = relay.ListenLoopback()
+	} else {
+		l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", r.port))
+	}
+	if err != nil {
 		r.t.Fatal(err)
 	}
+	_, r.port, _ = net.SplitHostPort(l.Addr().String())
 	if r.files, err = files.Open(r.dir, files.Config{Store: r.shelf}); err != nil {
 		r.t.Fatal(err)
 	}
@@ -221,18 +223,10 @@ type person struct {
 
 func newPerson(t *testing.T, name string, server wire.Server, relays ...*fileRelay) *person {
 	t.Helper()
-	p := &person{t: t, dir: t.TempDir(), smp: server, changed: make(chan struct{}, 1), trusted: true, progress: map[int64][]FileProgress{},
+	p := &person{t: t, dir: newData(t, name), smp: server, changed: make(chan struct{}, 1), trusted: true, progress: map[int64][]FileProgress{},
 		hidden: func(wire.Server) bool { return false }, path: transport.Direct}
 	for _, r := range relays {
 		p.relays = append(p.relays, xftp.Relay{Server: r.server})
-	}
-	db, err := store.Create(t.Context(), p.dir, store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = db.Update(t.Context(), func(tx *store.Tx) error { return SetName(tx, name) })
-	if err := errors.Join(err, db.Close()); err != nil {
-		t.Fatal(err)
 	}
 	p.open()
 	return p
@@ -280,17 +274,7 @@ func (p *person) open() {
 			Known:     func(wire.Server) bool { return locked(p, func() bool { return p.trusted }) },
 			Automatic: func() int64 { return locked(p, func() int64 { return p.automatic }) }},
 	})
-	chat := p.Chat
-	p.stop = sync.OnceFunc(func() {
-		chat.Close()
-		if err := db.Close(); err != nil {
-			p.t.Error(err)
-		}
-	})
-	p.t.Cleanup(p.stop)
-	if err := p.Start(context.Background()); err != nil {
-		p.t.Fatal(err)
-	}
+	p.stop = run(p.t, p.Chat, db)
 }
 
 func (p *person) restart() {
@@ -486,21 +470,13 @@ func (p *person) checkProgress(id, size int64) {
 }
 
 // complete tells whether all of a description has come.
-func (p *person) complete(item int64) (ok bool) {
+func (p *person) complete(item int64) bool {
 	p.t.Helper()
-	err := p.db.View(context.Background(), func(tx *store.Tx) error {
-		f, err := tx.File(item)
-		if err == nil {
-			ok = f.Complete
-		}
-		return err
-	})
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	_, ok := p.description(item)
 	return ok
 }
 
+// description returns what has come of a description, and whether that is all.
 func (p *person) description(item int64) (text string, ok bool) {
 	p.t.Helper()
 	err := p.db.View(context.Background(), func(tx *store.Tx) error {

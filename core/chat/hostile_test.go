@@ -73,8 +73,14 @@ func startNode(t *testing.T, name string, server wire.Server) *node {
 // newNode makes a node that does not run yet.
 func newNode(t *testing.T, name string) *node {
 	t.Helper()
-	n := &node{t: t, dir: t.TempDir(), changed: make(chan struct{}, 1), ahead: new(atomic.Int64)}
-	db, err := store.Create(t.Context(), n.dir, store.Options{})
+	return &node{t: t, dir: newData(t, name), changed: make(chan struct{}, 1), ahead: new(atomic.Int64)}
+}
+
+// newData makes a folder with the database of a profile.
+func newData(t *testing.T, name string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	db, err := store.Create(t.Context(), dir, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +88,23 @@ func newNode(t *testing.T, name string) *node {
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
-	return n
+	return dir
+}
+
+// run starts a Chat, and returns what ends it and closes its database, as the end of the test does.
+func run(t *testing.T, c *Chat, db *store.DB) (stop func()) {
+	t.Helper()
+	stop = sync.OnceFunc(func() {
+		c.Close()
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	if err := c.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return stop
 }
 
 // runWith starts a Chat on the database of a node, after something was done with it.
@@ -100,17 +122,7 @@ func (n *node) runWith(server wire.Server, prepare func(*Chat)) {
 		Files:   testFiles(n.t),
 	})
 	prepare(n.Chat)
-	chat := n.Chat
-	n.stop = sync.OnceFunc(func() {
-		chat.Close()
-		if err := db.Close(); err != nil {
-			n.t.Error(err)
-		}
-	})
-	n.t.Cleanup(n.stop)
-	if err := n.Start(n.t.Context()); err != nil {
-		n.t.Fatal(err)
-	}
+	n.stop = run(n.t, n.Chat, db)
 }
 
 // restart ends the Chat and starts one on the same database, whose clock goes further ahead.

@@ -300,6 +300,7 @@ func (c *Chat) Connect(ctx context.Context, text string) (Contact, error) {
 // to the same contact. The error is ErrOwnLink, ErrNewerLink, ErrOlderLink or ErrNotLink. That a full
 // one-time link was used by somebody else shows only later, as FailureLinkUsed of the contact.
 func (c *Chat) ConnectTo(ctx context.Context, plan Plan, incognito bool) (contact Contact, err error) {
+	defer fault.Contain(&err)
 	c.connecting.Lock()
 	defer c.connecting.Unlock()
 	if plan.link != nil { // the link may have been opened meanwhile

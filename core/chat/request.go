@@ -8,6 +8,7 @@ import (
 
 	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/core/chat/event"
+	"github.com/sotto-chat/sotto/core/internal/fault"
 	"github.com/sotto-chat/sotto/store"
 )
 
@@ -159,6 +160,7 @@ func (c *Chat) Accept(ctx context.Context, id int64, incognito bool) (Contact, e
 
 // accept makes a contact of a request, to whom the greeting is sent if greet is set.
 func (c *Chat) accept(ctx context.Context, id int64, incognito, greet bool) (contact Contact, err error) {
+	defer fault.Contain(&err) // else one that can't be handled would end the program each time it is started
 	c.connecting.Lock()
 	defer c.connecting.Unlock()
 	var request *store.ContactRequest

@@ -2,12 +2,14 @@ package chat
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
 
 	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/core/chat/event"
+	"github.com/sotto-chat/sotto/core/internal/fault"
 	"github.com/sotto-chat/sotto/store"
 )
 
@@ -294,4 +296,41 @@ func FuzzRequest(f *testing.F) {
 			}
 		}
 	})
+}
+
+// faultyRandom is a mistake in the program.
+type faultyRandom struct{}
+
+func (faultyRandom) Read([]byte) (int, error) { panic("a mistake") }
+
+// TestFaultInRequest has a fault in accepting a request automatically, which is tried at each start, end neither the program nor the
+// request, and be told to who accepts it.
+func TestFaultInRequest(t *testing.T) {
+	fault.Report(nil)
+	defer fault.Report(func(e *fault.Error) { panic(e) })
+	f := newFixture(t)
+	f.ask(f.withAddress(true), "link", contactInfo("Eve", "id", ""))
+	f.update(func(tx *store.Tx) error {
+		a, err := tx.Address()
+		if err != nil {
+			return err
+		}
+		a.Incognito = true
+		return tx.SaveAddress(a)
+	})
+	f.rand = faultyRandom{}
+	f.acceptAll()
+	f.update(func(tx *store.Tx) error {
+		if list, err := tx.ContactRequests(true); err != nil || len(list) != 0 {
+			t.Errorf("it is to be accepted automatically again: %v, %v", list, err)
+		}
+		return nil
+	})
+	list, err := f.Requests(t.Context())
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	if _, err := f.Accept(t.Context(), list[0].ID, true); !errors.As(err, new(*fault.Error)) {
+		t.Errorf("accepting it: %v", err)
+	}
 }

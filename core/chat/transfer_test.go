@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -15,7 +16,10 @@ import (
 
 	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/core/chat/event"
+	"github.com/sotto-chat/sotto/core/crypt"
 	"github.com/sotto-chat/sotto/core/smp"
+	"github.com/sotto-chat/sotto/core/transport"
+	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/core/xftp"
 	"github.com/sotto-chat/sotto/store"
 )
@@ -717,6 +721,58 @@ func TestFileAsked(t *testing.T) {
 	w.relay.release()
 	w.b.receive(got, ReceiveOptions{AnyRelay: true})
 	w.b.state(got, FileDone)
+}
+
+// TestFileLimits has contacts choose relays that never answer: neither what waits for them nor what was received there piles up here.
+func TestFileLimits(t *testing.T) {
+	t.Parallel()
+	w := newTwo(t)
+	locked(w.b, func() any { w.b.automatic = 1000; return nil })
+	set := func(f func()) {
+		w.b.Chat.mu.Lock()
+		defer w.b.Chat.mu.Unlock()
+		f()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	set(func() {
+		for n := range int64(maxAutomatic) {
+			w.b.transfers[-1-n] = &transfer{cancel: cancel}
+		}
+	})
+	picture := NewFile{Type: event.TypeImage, Preview: smallJPEG}
+	_, got := w.offer(picture, randomBytes(10))
+	w.b.wait("the description", func() bool { return w.b.complete(got) })
+	if s := w.b.item(got).File.State; s != FileOffered {
+		t.Errorf("the state is %s", s)
+	}
+	set(func() { clear(w.b.transfers) })
+	_, got = w.offer(picture, randomBytes(10))
+	w.b.state(got, FileDone)
+
+	w.b.wait("the relay to be told", func() (none bool) {
+		set(func() { none = w.b.acknowledging == 0 })
+		return none
+	})
+	locked(w.b, func() any {
+		w.b.path = func(dialing context.Context, _ wire.Server, _ string) (transport.Path, error) {
+			select {
+			case <-dialing.Done():
+			case <-ctx.Done():
+			}
+			return transport.Path{}, errors.New("no answer")
+		}
+		return nil
+	})
+	for n := range maxAcknowledging + 10 {
+		d := &xftp.Description{Party: xftp.Recipient, Chunks: []xftp.Chunk{{Replicas: []xftp.Replica{{Server: w.relay.server, Key: &crypt.Ed25519Private{}}}}}}
+		w.b.acknowledge(d, xftp.Way{Circuit: fmt.Sprint(n)})
+	}
+	set(func() {
+		if w.b.acknowledging != maxAcknowledging {
+			t.Errorf("relays are told of %d files", w.b.acknowledging)
+		}
+	})
 }
 
 // TestFileElsewhere sends a file to two contacts, forwards it, keeps it among the notes, changes its caption and tries it again.

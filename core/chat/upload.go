@@ -23,17 +23,17 @@ func restoreUpload(tx *store.Tx, f *store.File) (*xftp.Upload, error) {
 		return nil, nil
 	}
 	up := new(xftp.Upload)
-	if err := up.UnmarshalBinary(f.Upload); err != nil {
-		return nil, err
-	}
-	chunks, err := tx.FileChunks(f.Item)
-	if err != nil {
-		return nil, err
+	err := up.UnmarshalBinary(f.Upload)
+	var chunks []store.FileChunk
+	if err == nil {
+		chunks, err = tx.FileChunks(f.Item)
 	}
 	for _, chunk := range chunks {
-		if err := up.RestoreChunk(chunk.Chunk, chunk.State); err != nil {
-			return nil, err
-		}
+		err = errors.Join(err, up.RestoreChunk(chunk.Chunk, chunk.State))
+	}
+	if err != nil {
+		up.Wipe()
+		return nil, err
 	}
 	return up, nil
 }
@@ -80,9 +80,12 @@ func (c *Chat) upload(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return err
 	}
-	_, recipients, err := up.Descriptions()
+	sender, recipients, err := up.Descriptions()
 	if err != nil {
 		return err
+	}
+	for _, d := range append(recipients, sender) {
+		defer d.Wipe()
 	}
 	err = c.db.Update(ctx, func(tx *store.Tx) error {
 		i, f, err := findFile(tx, i.ID)
