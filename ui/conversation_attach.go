@@ -6,13 +6,12 @@ import (
 	"errors"
 	"image"
 	"image/png"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
-	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/lang"
 
 	"github.com/sotto-chat/sotto/core"
@@ -35,16 +34,7 @@ const chipSide = 160
 
 // chooseFiles asks for a file to be sent.
 func (c *conversation) chooseFiles() {
-	c.w.openFile(nil, func(file fyne.URIReadCloser, err error) {
-		if err == nil {
-			err = file.Close()
-		}
-		if err != nil {
-			c.warn(sentence(errNoFile))
-			return
-		}
-		c.attach(file.URI().Path())
-	})
+	c.w.openFile(nil, func(path string) { c.attach(path) })
 }
 
 // attach adds files to what will be sent.
@@ -54,23 +44,9 @@ func (c *conversation) attach(paths ...string) {
 	}
 	apart(c.w, func(context.Context) (list []attached, err error) {
 		for _, path := range paths {
-			info, err := os.Stat(path)
+			a, err := attachedAt(path)
 			if err != nil {
 				return list, err
-			}
-			switch {
-			case !info.Mode().IsRegular():
-				return list, core.ErrNotRegular
-			case info.Size() > core.MaxFile:
-				return list, core.ErrFileTooLarge
-			}
-			a := attached{send: sendPath(path), view: widget.ComposerAttachment{Icon: "file", Name: filepath.Base(path), Detail: byteSize(info.Size())}}
-			if info.Size() <= picture.MaxBytes {
-				a.view.Picture = pictureAt(path)
-			}
-			if length, ok := videoAt(path, info.Size()); ok {
-				a.view.Icon = "video"
-				a.view.Detail = strings.TrimSpace(minutes(length) + "  " + a.view.Detail)
 			}
 			list = append(list, a)
 		}
@@ -86,18 +62,41 @@ func (c *conversation) attach(paths ...string) {
 	})
 }
 
-// pictureAt returns a small form of the picture in a file, or nil if it is none.
-func pictureAt(path string) image.Image {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil
+// attachedAt looks at a file that is to be sent.
+func attachedAt(path string) (a attached, err error) {
+	f, err := openRegular(path)
+	switch {
+	case errors.Is(err, core.ErrNotRegular):
+		return a, core.ErrNotRegular
+	case err != nil:
+		return a, err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return a, errors.Join(errNoFile, err)
+	case info.Size() > core.MaxFile:
+		return a, core.ErrFileTooLarge
+	}
+	a = attached{send: sendPath(path), view: widget.ComposerAttachment{Icon: "file", Name: filepath.Base(path), Detail: byteSize(info.Size())}}
+	if info.Size() <= picture.MaxBytes {
+		a.view.Picture = pictureIn(f)
+	}
+	if v, err := video.Read(f, info.Size()); err == nil {
+		a.view.Icon = "video"
+		a.view.Detail = strings.TrimSpace(minutes(v.Duration) + "  " + a.view.Detail)
+	}
+	return a, nil
+}
+
+// pictureIn returns a small form of the picture in a file, or nil if it is none.
+func pictureIn(f *os.File) image.Image {
 	head := make([]byte, 32)
 	if n, _ := f.ReadAt(head, 0); picture.Format(head[:n]) == "" {
 		return nil
 	}
-	data, err := os.ReadFile(path)
+	data, err := io.ReadAll(io.NewSectionReader(f, 0, picture.MaxBytes))
 	if err != nil {
 		return nil
 	}
@@ -106,17 +105,6 @@ func pictureAt(path string) image.Image {
 		return nil
 	}
 	return img
-}
-
-// videoAt tells whether a file is a video, and how long that is.
-func videoAt(path string, size int64) (time.Duration, bool) {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0, false
-	}
-	defer f.Close()
-	info, err := video.Read(f, size)
-	return info.Duration, err == nil
 }
 
 func (c *conversation) addAttached(list ...attached) {
@@ -144,9 +132,13 @@ func (c *conversation) detach(i int) {
 	c.showAttached()
 }
 
-// pastePicture attaches the picture in the clipboard. It tells whether that may be one: not if there is text to paste.
-func (c *conversation) pastePicture() bool {
-	if c.w.opt.Clipboard == nil || c.writing.edit || c.w.app.Clipboard().Content() != "" {
+// paste attaches the picture in the clipboard. It tells whether nothing is to go into the text: there is no text, or too much.
+func (c *conversation) paste() bool {
+	switch text := c.w.app.Clipboard().Content(); {
+	case len(text) > widget.MaxPaste:
+		c.warn(lang.L("This text is too long for a message. Send it as a file."))
+		return true
+	case text != "" || c.w.opt.Clipboard == nil || c.writing.edit:
 		return false
 	}
 	apart(c.w, func(ctx context.Context) (a attached, err error) {
@@ -172,7 +164,6 @@ func (c *conversation) sendAttached(caption string, reply int64) {
 	c.draft = ""
 	profile, id := c.profile, c.id
 	c.note.Set(widget.ToneInfo, lang.L("Encrypting what is sent…"))
-	sent := 0
 	cancel := apart(c.w, func(ctx context.Context) (n int, err error) {
 		for i, a := range list {
 			text, answers := "", int64(0)
@@ -189,8 +180,16 @@ func (c *conversation) sendAttached(caption string, reply int64) {
 		_ = profile.SetDraft(ctx, id, "") // a draft that stays is better than an error about it
 		return len(list), nil
 	}, func(n int, err error) {
-		sent = n
 		if c.left {
+			if err != nil && !errors.Is(err, context.Canceled) {
+				if n > 0 {
+					reply = 0
+				}
+				c.notSent(err, func() {
+					c.attached = list[n:]
+					c.sendAttached(caption, reply)
+				})
+			}
 			return
 		}
 		if contact := c.w.contact(id); contact != nil {
@@ -200,7 +199,7 @@ func (c *conversation) sendAttached(caption string, reply int64) {
 			return
 		}
 		// What was not sent must not get lost.
-		c.attached = append(list[sent:len(list):len(list)], c.attached...)
+		c.attached = append(list[n:len(list):len(list)], c.attached...)
 		c.showAttached()
 		if errors.Is(err, context.Canceled) {
 			c.composer.SetText(joinDraft(caption, c.composer.Text()))

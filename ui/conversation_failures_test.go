@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/storage"
 	"fyne.io/fyne/v2/test"
 
 	"github.com/sotto-chat/sotto/core"
@@ -100,6 +99,62 @@ func TestDiskFullWhileSending(t *testing.T) {
 	}
 }
 
+// TestNotSentAfterLeaving offers to send what could not be sent before somebody went on to another page.
+func TestNotSentAfterLeaving(t *testing.T) {
+	b, c := notes(t)
+	full := true
+	leave := make(chan bool)
+	path := writePicture(t, "bridge.png")
+	file := attached{view: widget.ComposerAttachment{Name: "bridge.png"}}
+	file.send = func(ctx context.Context, p *core.Profile, contact int64, caption string, reply int64) error {
+		if <-leave; full {
+			return syscall.ENOSPC
+		}
+		return sendPath(path)(ctx, p, contact, caption, reply)
+	}
+	const title = "A message was not sent"
+	told := func() bool { return b.win.Canvas().Overlays().Top() != nil && b.says("The disk is full.") }
+	c.addAttached(file)
+	c.say("the bridge")
+	b.showSettings()
+	leave <- true
+	b.wait(title, told)
+	b.tap("Try again")
+	leave <- true
+	b.wait(title+" again", told)
+	full = false
+	b.tap("Try again")
+	leave <- true
+	b.openNotes()
+	b.wait("it is sent", func() bool {
+		page, ok := b.main.content.(*conversation)
+		return ok && len(page.items) == 1 && page.items[0].Text == "the bridge"
+	})
+
+	// A text, which stays too long.
+	alice, _ := friends(t)
+	alice.conversation().composer.OnSend(strings.Repeat("x", 1<<20))
+	alice.showSettings()
+	for range 2 {
+		alice.wait(title, func() bool {
+			return alice.win.Canvas().Overlays().Top() != nil && alice.says("Bob: This message is too long")
+		})
+		alice.tap("Try again")
+	}
+}
+
+func TestPasteTooMuch(t *testing.T) {
+	b, c := notes(t)
+	b.app.Clipboard().SetContent(strings.Repeat("x", widget.MaxPaste+1))
+	if !c.composer.OnPaste() || c.composer.Text() != "" || !strings.HasPrefix(c.warned, "This text is too long for a message.") {
+		t.Errorf("it says %q", c.warned)
+	}
+	b.app.Clipboard().SetContent("hello")
+	if c.composer.OnPaste() {
+		t.Error("a short text is not pasted")
+	}
+}
+
 // TestVoiceIsNotLost keeps what was spoken until it is stored.
 func TestVoiceIsNotLost(t *testing.T) {
 	dir := t.TempDir()
@@ -140,11 +195,7 @@ func TestFileGone(t *testing.T) {
 		"play": func() { c.play(said.ID) },
 		"save": func() {
 			path := filepath.Join(t.TempDir(), "copy.txt")
-			to, err := storage.Writer(storage.NewFileURI(path))
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.saveTo(text, to, c.failed)
+			c.saveTo(text, path, c.failed)
 			t.Cleanup(func() {
 				if _, err := os.Stat(path); err == nil {
 					t.Error("something is left where it was to be saved")
@@ -187,40 +238,66 @@ func TestNoTemporaryFolder(t *testing.T) {
 }
 
 // noRoom is a place on a disk that is full.
-type noRoom struct{ fyne.URIWriteCloser }
+type noRoom struct{}
 
 func (noRoom) Write([]byte) (int, error) {
 	return 0, &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}
 }
 
-// noEntry is a place that can't be written to.
-type noEntry struct{ fyne.URIWriteCloser }
+// TestReplaceFile leaves what was there unless the new file is complete, and nothing beside it.
+func TestReplaceFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "copy.txt")
+	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	there := func(want string) {
+		t.Helper()
+		if got, err := os.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("%q is there, want %q: %v", got, want, err)
+		}
+		if list, err := os.ReadDir(dir); err != nil || len(list) != 1 {
+			t.Errorf("%d files, %v", len(list), err)
+		}
+	}
+	err := replaceFile(path, func(w io.Writer) error {
+		if _, err := io.WriteString(w, "half"); err != nil {
+			return err
+		}
+		_, err := placeWriter{noRoom{}}.Write(nil)
+		return err
+	})
+	if got := sentence(err); got != "The disk is full. Make room and try again." {
+		t.Errorf("it says %q", got)
+	}
+	there("old")
+	if err := replaceFile(path, func(w io.Writer) error { _, err := io.WriteString(w, "new"); return err }); err != nil {
+		t.Error(err)
+	}
+	there("new")
+}
 
-func (noEntry) Write([]byte) (int, error) { return 0, os.ErrPermission }
-
-func TestNoRoomToSave(t *testing.T) {
+func TestNoPlaceToSave(t *testing.T) {
 	b, c := notes(t)
 	item := b.keepFile(c, core.NewFile{Name: "list.txt", Type: "file"}, []byte("bread"))
-	path := filepath.Join(t.TempDir(), "copy.txt")
-	for want, place := range map[string]func(fyne.URIWriteCloser) fyne.URIWriteCloser{
-		"The disk is full.":           func(w fyne.URIWriteCloser) fyne.URIWriteCloser { return noRoom{w} },
-		"Nothing can be saved there.": func(w fyne.URIWriteCloser) fyne.URIWriteCloser { return noEntry{w} },
-	} {
-		to, err := storage.Writer(storage.NewFileURI(path))
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.saveTo(item, place(to), c.failed)
-		b.warns(c, want)
-		if _, err := os.Stat(path); err == nil {
-			t.Error("something is left where it was to be saved")
-		}
+	dir := t.TempDir()
+	folder := filepath.Join(dir, "folder")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(dir, "none", "copy.txt"), folder} { // in a folder that is gone, and in place of one
+		c.warned = ""
+		c.saveTo(item, path, c.failed)
+		b.warns(c, "Nothing can be saved there.")
 		b.again(c)
 		if top := b.win.Canvas().Overlays().Top(); top == nil {
 			t.Error("no other place can be chosen")
 		} else {
 			b.win.Canvas().Overlays().Remove(top)
 		}
+	}
+	if list, err := os.ReadDir(dir); err != nil || len(list) != 1 {
+		t.Errorf("%d are left, %v", len(list), err)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/lang"
 
 	"github.com/sotto-chat/sotto/core"
@@ -268,18 +267,12 @@ func (c *conversation) saveAs(id int64) {
 
 // saveFile is saveAs for a message that need not be in the list. failed tells what went wrong, and offers to do it again.
 func (c *conversation) saveFile(item core.Item, failed func(err error, again func())) {
-	c.w.saveFile(item.File.Name, func(to fyne.URIWriteCloser, err error) {
-		if err != nil {
-			failed(errors.Join(errNoPlace, err), func() { c.saveFile(item, failed) })
-			return
-		}
-		c.saveTo(item, to, failed)
-	})
+	c.w.saveFile(item.File.Name, func(path string) { c.saveTo(item, path, failed) })
 }
 
 // saveTo writes a copy of a file.
-func (c *conversation) saveTo(item core.Item, to fyne.URIWriteCloser, failed func(err error, again func())) {
-	apart(c.w, only(func(ctx context.Context) error { return copyFile(ctx, c.profile, item.ID, to) }), func(_ nothing, err error) {
+func (c *conversation) saveTo(item core.Item, path string, failed func(err error, again func())) {
+	apart(c.w, only(func(ctx context.Context) error { return copyFile(ctx, c.profile, item.ID, path) }), func(_ nothing, err error) {
 		if err != nil && !c.left {
 			failed(err, func() { c.saveFile(item, failed) })
 		}
@@ -413,7 +406,7 @@ func (s *pictureSource) Len() int { return len(s.items) }
 func (s *pictureSource) Title(i int) (title, detail string) {
 	item, now := &s.items[i], s.c.w.opt.Now()
 	at := item.Time.In(now.Location())
-	return s.c.author(item.Own), dayName(at, now) + ", " + clock(at)
+	return s.c.author(item.Own), lang.L("{{.Day}}, {{.Time}}", map[string]any{"Day": dayName(at, now), "Time": clock(at)})
 }
 
 // Video implements widget.ViewerSource.

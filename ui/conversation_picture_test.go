@@ -6,16 +6,20 @@ import (
 	"image"
 	"image/color"
 	"image/jpeg"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/test"
 
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/core/chat"
 	"github.com/sotto-chat/sotto/core/picture"
 	"github.com/sotto-chat/sotto/ui/theme"
+	"github.com/sotto-chat/sotto/ui/widget"
 )
 
 // evening is a picture of a sky above a dark shore.
@@ -253,6 +257,29 @@ func TestPicturesOfGallery(t *testing.T) {
 		b.wait("one is gone", func() bool { return tiles() == 3 })
 		page.leave()
 	})
+}
+
+// TestGalleryRows tells once how large a file is, and does not decode voice messages for that.
+func TestGalleryRows(t *testing.T) {
+	b := newBench(t, theme.Light, "Alice")
+	b.fill()
+	c := b.open(1)
+	rows := container.NewStack(c.gallery([]core.Item{
+		{ID: 1, Content: "voice", File: &core.File{Name: "voice.m4a", Size: 120_000, State: core.FileDone}},
+		{ID: 2, Content: "file", File: &core.File{Name: "a.zip", Size: 480_000, State: core.FileFailed}},
+	})...)
+	var got []string
+	for _, o := range laidOut(rows) {
+		if l, ok := o.(*widget.Label); ok && strings.HasPrefix(l.Text, "Bob, ") {
+			got = append(got, l.Text)
+		}
+	}
+	if want := []string{"Bob, 120 kB", "Bob, 480 kB, failed"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if len(c.media.waves) > 0 {
+		t.Error("a voice message is decoded")
+	}
 }
 
 // fileNamed returns the message with a file of a name.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/core/chat"
+	"github.com/sotto-chat/sotto/ui/theme"
 	"github.com/sotto-chat/sotto/ui/widget"
 )
 
@@ -35,7 +36,7 @@ func (c *conversation) equip() {
 	p.OnCancel = c.stopWriting
 	p.OnEscape = c.w.escape
 	p.OnAttach = c.chooseFiles
-	p.OnPaste = c.pastePicture
+	p.OnPaste = c.paste
 	p.OnRemove = c.detach
 	p.OnEmoji = func() {
 		size := c.composer.Size()
@@ -164,6 +165,10 @@ func (c *conversation) send(text string) {
 		c.sendLive(text, true)
 		return
 	}
+	c.sendText(text, reply)
+}
+
+func (c *conversation) sendText(text string, reply int64) {
 	c.newest()
 	ordered(c.w, func(ctx context.Context) (core.Item, error) {
 		item, err := c.profile.Send(ctx, c.id, core.NewMessage{Text: text, Reply: reply})
@@ -189,6 +194,10 @@ func (c *conversation) newest() {
 
 // giveBack puts what could not be sent into the composer again, and tells why.
 func (c *conversation) giveBack(text string, reply int64, err error) {
+	if c.left {
+		c.notSent(err, func() { c.sendText(text, reply) })
+		return
+	}
 	c.composer.SetText(joinDraft(text, c.composer.Text()))
 	if reply != 0 && c.writing.item == 0 {
 		c.reply(reply)
@@ -196,11 +205,38 @@ func (c *conversation) giveBack(text string, reply int64, err error) {
 	c.warn(sentence(err))
 }
 
+// notSent tells of what could not be sent while somebody has gone on to another page, and offers to try again.
+func (c *conversation) notSent(err error, again func()) {
+	w := c.w
+	if w.main == nil || w.core.Profile(c.profile.ID()) != c.profile {
+		return // it was locked
+	}
+	text := sentence(err)
+	if w.profile == c.profile {
+		text = c.name() + ": " + text
+	}
+	var d *widget.Dialog
+	retry := widget.NewButton(lang.L("Try again"), widget.ButtonPrimary, func() {
+		d.Close()
+		again()
+	})
+	d = newDialog(lang.L("A message was not sent"), 420, widget.NewColumn(20, widget.NewLabel(text, theme.TextBody), buttonRow(retry)))
+	d.ShowOn(w.win.Canvas())
+	w.win.Canvas().Focus(retry) // what is being typed elsewhere must not close it
+}
+
 func (c *conversation) sendEdited(text string) {
 	id, draft := c.writing.item, c.writing.draft
 	c.writing.edit = false // the text goes with the message
 	c.stopWriting()
 	ordered(c.w, func(ctx context.Context) (core.Item, error) { return c.profile.Edit(ctx, id, text) }, func(item core.Item, err error) {
+		if err != nil && c.left {
+			c.notSent(err, func() {
+				c.writing.item, c.writing.draft = id, draft
+				c.sendEdited(text)
+			})
+			return
+		}
 		if err != nil {
 			if c.composer.Text() == "" {
 				if c.edit(id); c.writing.edit {

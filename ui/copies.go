@@ -13,9 +13,6 @@ import (
 	"strings"
 	"sync"
 
-	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/storage"
-
 	"github.com/sotto-chat/sotto/core"
 )
 
@@ -156,20 +153,40 @@ func (zeros) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// copyFile writes the file of a message to a place that was chosen for it, where nothing is left if that fails.
-func copyFile(ctx context.Context, p *core.Profile, id int64, to fyne.URIWriteCloser) error {
+// copyFile writes the file of a message to a path that was chosen for it.
+func copyFile(ctx context.Context, p *core.Profile, id int64, path string) error {
 	f, _, err := p.OpenFile(ctx, id)
-	if err == nil {
-		_, err = io.Copy(placeWriter{to}, reader{ctx, f})
-		err = errors.Join(err, f.Close())
+	if err != nil {
+		return err
 	}
-	if failed := to.Close(); failed != nil {
+	err = replaceFile(path, func(w io.Writer) error {
+		_, err := io.Copy(w, reader{ctx, f})
+		return err
+	})
+	return errors.Join(err, f.Close())
+}
+
+// replaceFile writes a file. What is at its path stays until the new file is complete, and if that fails. Errors of the place are errNoPlace.
+func replaceFile(path string, write func(w io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".sotto-")
+	if err != nil {
+		return errors.Join(errNoPlace, err)
+	}
+	if err = write(placeWriter{f}); err == nil {
+		if err = f.Sync(); err != nil {
+			err = errors.Join(errNoPlace, err)
+		}
+	}
+	if failed := f.Close(); failed != nil {
 		err = errors.Join(err, errNoPlace, failed)
 	}
-	if err != nil {
-		err = errors.Join(err, storage.Delete(to.URI()))
+	if err == nil {
+		if err = os.Rename(f.Name(), path); err == nil {
+			return nil
+		}
+		err = errors.Join(errNoPlace, err)
 	}
-	return err
+	return errors.Join(err, os.Remove(f.Name()))
 }
 
 // placeWriter tells what goes wrong with a place from what goes wrong with a file that is put there.

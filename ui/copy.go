@@ -24,7 +24,7 @@ func (w *Window) copyText(text string) {
 // copyPicture puts a picture into the clipboard: what read returns on a goroutine of its own, without anything that a file may hold beside its
 // pixels. done tells the person that it worked.
 func (w *Window) copyPicture(read func(ctx context.Context) (image.Image, error), done func()) {
-	put := w.opt.CopyPicture
+	put, p := w.opt.CopyPicture, w.profile
 	apart(w, func(ctx context.Context) (clear func(), err error) {
 		img, err := read(ctx)
 		if err != nil {
@@ -39,12 +39,13 @@ func (w *Window) copyPicture(read func(ctx context.Context) (image.Image, error)
 		}
 		return clear, nil
 	}, func(clear func(), err error) {
+		closed := w.locked || w.core.Profile(p.ID()) != p // in the meantime
 		switch {
-		case err != nil && !w.locked:
+		case err != nil && !closed:
 			w.tell(lang.L("Not copied"), pictureFailure(err))
 		case err == nil:
 			w.uncopy = clear
-			if w.locked {
+			if closed {
 				w.forgetCopied()
 				return
 			}

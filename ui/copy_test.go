@@ -2,7 +2,9 @@ package ui
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"image"
 	"image/png"
 	"os"
 	"path/filepath"
@@ -132,6 +134,29 @@ func TestLockClearsClipboard(t *testing.T) {
 	}
 	locked()
 	b.wait("it is gone", func() bool { return clipboard.Content() == "" })
+}
+
+// TestLockWhileCopying locks the profile whose picture is being copied.
+func TestLockWhileCopying(t *testing.T) {
+	b := newBench(t, theme.Light, "Alice")
+	b.settle()
+	if err := b.profile.SetPassphrase(t.Context(), "", "open sesame"); err != nil {
+		t.Fatal(err)
+	}
+	read, cleared := make(chan image.Image), make(chan struct{})
+	b.opt.CopyPicture = func([]byte) (func(), error) { return func() { close(cleared) }, nil }
+	b.copyPicture(func(context.Context) (image.Image, error) { return <-read, nil }, func() { t.Error("it tells that it was copied") })
+	b.lock()
+	b.wait("it is locked", func() bool { return b.profile == nil })
+	read <- image.NewGray(image.Rect(0, 0, 1, 1))
+	b.wait("it is taken out again", func() bool {
+		select {
+		case <-cleared:
+			return true
+		default:
+			return false
+		}
+	})
 }
 
 // TestCopiesLeft finds the copies for other programs that a run has left which was killed, and nothing else.

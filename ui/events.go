@@ -43,8 +43,7 @@ func (w *Window) handle(e core.Event) {
 	case core.RequestAdded:
 		w.notifyRequest(e.Profile, c.Request)
 	case core.ProfileDeleted:
-		w.recent = nil // it may have been used there
-		w.wipeCopies()
+		w.forgetUse()
 		delete(w.unstored, e.Profile)
 		w.profileDeleted(e.Profile)
 	case core.TorChanged:

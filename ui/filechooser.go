@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,9 +16,9 @@ import (
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/lang"
-	"fyne.io/fyne/v2/storage"
 	fynewidget "fyne.io/fyne/v2/widget"
 
+	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/ui/theme"
 	"github.com/sotto-chat/sotto/ui/widget"
 )
@@ -52,20 +53,20 @@ type fileRow struct {
 // pictureFiles are the endings of pictures that can be read.
 func pictureFiles() []string { return []string{".png", ".jpg", ".jpeg", ".gif", ".webp"} }
 
-// openFile asks for a file to be read. chosen gets an error if it can't be opened.
-func (w *Window) openFile(filter []string, chosen func(file fyne.URIReadCloser, err error)) {
+// openFile asks for a file to be read.
+func (w *Window) openFile(filter []string, chosen func(path string)) {
 	title := lang.L("Choose a file")
 	if len(filter) > 0 {
 		title = lang.L("Choose a picture")
 	}
-	c := &fileChooser{w: w, filter: filter, chosen: func(path string) { chosen(storage.Reader(storage.NewFileURI(path))) }}
+	c := &fileChooser{w: w, filter: filter, chosen: chosen}
 	c.show(title, lang.L("Open"))
 	w.win.Canvas().Focus(c.list)
 }
 
-// saveFile asks where a file is to be written, with a name to begin with. chosen gets an error if that is not possible.
-func (w *Window) saveFile(name string, chosen func(file fyne.URIWriteCloser, err error)) {
-	c := &fileChooser{w: w, save: true, chosen: func(path string) { chosen(storage.Writer(storage.NewFileURI(path))) }}
+// saveFile asks where a file is to be written, with a name to begin with. What is there already is to be replaced; see replaceFile.
+func (w *Window) saveFile(name string, chosen func(path string)) {
+	c := &fileChooser{w: w, save: true, chosen: chosen}
 	c.name = widget.NewEntry(lang.L("Name of the file"))
 	if name != "" {
 		c.name.SetText(filepath.Base(name))
@@ -174,6 +175,33 @@ func readFolder(dir string, filter []string) (files []fileRow, err error) {
 // up shows the folder above.
 func (c *fileChooser) up() { c.open(filepath.Dir(cmp.Or(c.dir, homeFolder()))) }
 
+// openRegular opens a file that was chosen, which is none that reading waits for without end. The error is errNoFile.
+func openRegular(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = core.ErrNotRegular
+	}
+	if err != nil {
+		return nil, errors.Join(errNoFile, err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, errors.Join(errNoFile, err)
+	}
+	return file, nil
+}
+
+// look finds out what is at a path, on a goroutine of its own, unless something else is asked for meanwhile.
+func (c *fileChooser) look(path string, then func(info os.FileInfo, err error)) {
+	c.read++
+	number := c.read
+	apart(c.w, func(context.Context) (os.FileInfo, error) { return os.Stat(path) }, func(info os.FileInfo, err error) {
+		if number == c.read {
+			then(info, err)
+		}
+	})
+}
+
 // typed goes to the folder that was typed, or takes the file.
 func (c *fileChooser) typed(path string) {
 	if rest, ok := strings.CutPrefix(path, "~"); ok {
@@ -181,15 +209,16 @@ func (c *fileChooser) typed(path string) {
 	} else if !filepath.IsAbs(path) {
 		path = filepath.Join(cmp.Or(c.dir, homeFolder()), path)
 	}
-	info, err := os.Stat(path)
-	switch {
-	case err == nil && info.IsDir():
-		c.open(filepath.Clean(path))
-	case err == nil && !c.save && info.Mode().IsRegular():
-		c.take(path)
-	default:
-		c.ask(lang.L("There is no such folder."))
-	}
+	c.look(path, func(info os.FileInfo, err error) {
+		switch {
+		case err == nil && info.IsDir():
+			c.open(filepath.Clean(path))
+		case err == nil && !c.save && info.Mode().IsRegular():
+			c.take(path)
+		default:
+			c.ask(lang.L("There is no such folder."))
+		}
+	})
 }
 
 // selected takes over the row that was tapped: a folder is opened, a file is chosen.
@@ -217,18 +246,25 @@ func (c *fileChooser) done() {
 		c.take(filepath.Join(c.dir, c.files[c.list.chosen].name))
 		return
 	}
-	path := filepath.Join(c.dir, filepath.Base(c.name.Text))
-	info, err := os.Stat(path)
-	switch {
-	case err == nil && info.IsDir():
-		c.open(path)
-	case err == nil && c.replace != path:
-		c.ask(lang.L("There is a file of this name. Save once more to replace it."))
-		c.replace = path
-	default:
-		c.take(path)
-	}
+	path := c.target()
+	c.look(path, func(info os.FileInfo, err error) {
+		switch {
+		case path != c.target(): // another name was typed meanwhile
+		case err == nil && info.IsDir():
+			c.open(path)
+		case err == nil && !info.Mode().IsRegular():
+			c.ask(lang.L("Nothing can be saved there. Choose another place."))
+		case err == nil && c.replace != path:
+			c.ask(lang.L("There is a file of this name. Save once more to replace it."))
+			c.replace = path
+		default:
+			c.take(path)
+		}
+	})
 }
+
+// target is where the file is to be written.
+func (c *fileChooser) target() string { return filepath.Join(c.dir, filepath.Base(c.name.Text)) }
 
 func (c *fileChooser) take(path string) {
 	c.dialog.Close()

@@ -3,8 +3,10 @@ package ui
 import (
 	"bytes"
 	"context"
+	"errors"
 	"image"
 	"image/color"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/test"
 
 	"github.com/sotto-chat/sotto/core"
@@ -78,6 +81,79 @@ func TestIncognitoInvitation(t *testing.T) {
 	})
 	if got := b.contactPills(&b.contacts[0]); len(got) != 1 || got[0] != "incognito" {
 		t.Errorf("the head says %q", got)
+	}
+}
+
+// toasted tells whether a text is told for a moment.
+func (b *bench) toasted(text string) bool {
+	for _, o := range laidOut(b.win.Content()) {
+		if t, ok := o.(*canvas.Text); ok && strings.HasPrefix(t.Text, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestInvitationsStayIfTheyWereSeen keeps codes that somebody may have photographed, and no others.
+func TestInvitationsStayIfTheyWereSeen(t *testing.T) {
+	alice := newBench(t, theme.Light, "Alice")
+	now := noon
+	alice.opt.Now = func() time.Time { return now }
+	const deleted = "Your code was not used"
+	alice.newConversation("")
+	alice.adder.tabs.Select(tabPaste)
+	alice.wait("an invitation that is not shown", func() bool { return alice.adder.invitation != nil && len(alice.contacts) == 1 })
+	alice.adder.dialog.Close()
+	alice.wait("it is gone", func() bool { return len(alice.contacts) == 0 })
+	if alice.toasted(deleted) {
+		t.Error("it tells of a code that was not seen")
+	}
+
+	// Whoever pastes links makes none.
+	alice.newConversation("")
+	if alice.adder.tabs.Selected() != tabPaste || alice.adder.cancel != nil || alice.win.Canvas().Focused() != alice.adder.entry {
+		t.Error("a link can't be pasted at once")
+	}
+	alice.adder.tabs.Select(tabCode)
+	alice.wait("the invitation", func() bool { return alice.adder.invitation != nil && len(alice.contacts) == 1 })
+	now = now.Add(enoughToScan - time.Second)
+	alice.adder.tabs.Select(tabPaste)
+	now = now.Add(time.Minute)
+	alice.adder.dialog.Close()
+	if !alice.toasted(deleted) {
+		t.Error("it does not tell that the code is deleted")
+	}
+	alice.wait("it is gone", func() bool { return len(alice.contacts) == 0 })
+
+	alice.newConversation("")
+	alice.adder.tabs.Select(tabCode)
+	alice.wait("another one", func() bool { return alice.adder.invitation != nil && len(alice.contacts) == 1 })
+	shown := alice.adder.invitation.Contact.ID
+	now = now.Add(enoughToScan)
+
+	// It stays when the dialog is used for another link, too.
+	bob := newBench(t, theme.Light, "Bob")
+	bob.newConversation("")
+	bob.wait("the invitation", func() bool { return bob.adder.invitation != nil })
+	alice.adder.tabs.Select(tabPaste)
+	alice.adder.entry.SetText(bob.adder.invitation.Link)
+	alice.wait("the plan", func() bool { return alice.adder.next != nil })
+	alice.adder.next()
+	both(alice, bob, "they are connected", func() bool {
+		return len(bob.contacts) == 1 && bob.contacts[0].State == chat.ContactConnected && bob.adder == nil && len(alice.contacts) == 2
+	})
+	alice.settle()
+	if c := alice.contact(shown); c == nil || c.State != chat.ContactInvited {
+		t.Error("what was shown is gone")
+	}
+	alice.newConversation("simplex:/")
+	alice.adder.dialog.Close()
+	alice.newConversation("")
+	alice.adder.tabs.Select(tabCode)
+	alice.adder.dialog.Close()
+	alice.newConversation("")
+	if alice.adder.tabs.Selected() != tabCode {
+		t.Error("it does not open as it was used last")
 	}
 }
 
@@ -281,6 +357,7 @@ func TestListOrder(t *testing.T) {
 	id := alice.contacts[0].ID
 	alice.newConversation("")
 	alice.wait("an invitation", func() bool { return alice.adder.invitation != nil && len(alice.contacts) == 2 })
+	alice.tap("Copy link")
 	alice.adder.dialog.Close()
 	if alice.main.rows[0].contact.ID == id {
 		t.Fatal("the invitation is not first")
@@ -539,8 +616,22 @@ func TestLockProfile(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := b.profile.ID()
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	opened, err := b.copies.make() // for a file that another program was given
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.copyText("a link")
+	b.recent, b.place = []string{"🚀"}, t.TempDir()
 	b.press(fyne.KeyL, fyne.KeyModifierShortcutDefault)
 	b.wait("it is locked", func() bool { return b.profile == nil })
+	b.wait("nothing of it is left outside", func() bool {
+		_, err := os.Stat(opened)
+		return errors.Is(err, fs.ErrNotExist) && b.app.Clipboard().Content() == ""
+	})
+	if b.recent != nil || b.place != "" {
+		t.Error("it is known what was used")
+	}
 	b.unlock(id, "open sesame", func(error) {})
 	b.wait("it is open", func() bool { return b.profile != nil })
 }

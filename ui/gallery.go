@@ -120,11 +120,13 @@ func (c *conversation) gallery(items []core.Item) []fyne.CanvasObject {
 		}
 		at := item.Time.In(c.w.zone())
 		row := widget.NewRow(item.File.Name, dayName(at, c.w.opt.Now()), func() { c.galleryMenu(item) })
-		hint := c.author(item.Own) + ", " + byteSize(item.File.Size)
-		if a := c.attachment(item); a != nil && a.Detail != byteSize(item.File.Size) {
-			hint += ", " + a.Detail
+		size := byteSize(item.File.Size)
+		if item.File.State != core.FileDone {
+			if a := c.attachment(item); a != nil && a.Detail != "" {
+				size = a.Detail
+			}
 		}
-		row.SetHint(hint)
+		row.SetHint(lang.L("{{.Name}}, {{.Size}}", map[string]any{"Name": c.author(item.Own), "Size": size}))
 		icon := contentIcon(item.Content)
 		row.SetIcon(icon)
 		if len(rows.Objects) > 0 {

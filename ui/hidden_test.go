@@ -34,7 +34,16 @@ func TestHiddenProfileOpensBySearch(t *testing.T) {
 	b.main.search.Entry.SetText(secret)
 	b.wait("there are no hits", func() bool { return len(b.main.rows) == 0 })
 	b.main.search.Entry.OnSubmitted(secret)
+	if !b.trying {
+		t.Error("Enter that is held down tries it as often")
+	}
 	b.wait("it is shown", func() bool { return b.shown("Mallory") })
+	b.main.search.Entry.SetText(secret)
+	b.openHiddenQuietly(secret)
+	b.wait("it is shown still, and its passphrase is not", func() bool { return !b.trying })
+	if !b.shown("Mallory") || b.main.search.Entry.Text != "" {
+		t.Errorf("the search field shows %q", b.main.search.Entry.Text)
+	}
 	if title := b.win.Title(); title != "Sotto" {
 		t.Errorf("every program can read %q", title)
 	}

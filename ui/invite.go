@@ -16,6 +16,8 @@ import (
 const (
 	// inviteTime is how long a relay may take to make room for an invitation.
 	inviteTime = time.Minute
+	// enoughToScan is how long a code has to be on the screen for somebody to take a phone, find the button and scan it.
+	enoughToScan = 3 * time.Second
 	// qrLargest is the largest side of a QR code on the screen, in pixels at scale 1: that of the narrowest dialog.
 	qrLargest float32 = 336
 	// qrModule is the side of a module in a saved picture, in pixels.
@@ -34,10 +36,12 @@ type newConversation struct {
 	code       *fyne.Container
 	cancel     func() // of the invitation that is being made
 	invitation *core.Invitation
-	given      bool         // the link was copied or saved
-	torChanged func()       // of the code that is shown, or nil
-	incognito  bool         // the invitation is made under a name of its own
-	address    *addressView // shown in place of an invitation, or nil
+	given      bool          // the link was copied or saved
+	since      time.Time     // when the code came on the screen, zero if it is not there
+	seen       time.Duration // how long it was there before
+	torChanged func()        // of the code that is shown, or nil
+	incognito  bool          // the invitation is made under a name of its own
+	address    *addressView  // shown in place of an invitation, or nil
 
 	// The second tab.
 	paste    fyne.CanvasObject
@@ -53,7 +57,7 @@ type newConversation struct {
 	read        int    // counts what was read, so that the last one wins
 }
 
-// newConversation opens the dialog, with a link if there is one already.
+// newConversation opens the dialog, with a link if there is one already, otherwise as it was used last: who pastes links makes no invitations.
 func (w *Window) newConversation(link string) {
 	if w.profile == nil || w.adder != nil {
 		return
@@ -68,9 +72,10 @@ func (w *Window) newConversation(link string) {
 			d.stopLook()
 		}
 		w.adder = nil
-		if d.cancel != nil {
-			d.cancel()
+		if link == "" {
+			w.adderTab = d.tabs.Selected()
 		}
+		d.abandonInvitation()
 		if d.address != nil {
 			d.address.close()
 		}
@@ -79,6 +84,10 @@ func (w *Window) newConversation(link string) {
 	if link != "" {
 		d.tabs.Select(tabPaste)
 		d.entry.SetText(link)
+		return
+	}
+	if w.adderTab == tabPaste {
+		d.tabs.Select(tabPaste)
 		return
 	}
 	d.selected(tabCode)
@@ -94,6 +103,7 @@ const (
 // selected shows a tab. The invitation is made when it is to be seen for the first time.
 func (d *newConversation) selected(tab int) {
 	if tab == tabPaste {
+		d.showing(false)
 		d.setTab(d.paste)
 		d.w.win.Canvas().Focus(d.entry)
 		if text := d.w.app.Clipboard().Content(); d.entry.Text == "" && looksLikeLink(text) {
@@ -102,6 +112,7 @@ func (d *newConversation) selected(tab int) {
 		return
 	}
 	d.setTab(d.code)
+	d.showing(d.invitation != nil)
 	if d.invitation == nil && d.cancel == nil && d.address == nil {
 		d.invite()
 	}
@@ -137,6 +148,7 @@ func (d *newConversation) changed(e any) {
 	if !ok || d.invitation == nil || c.Contact.ID != d.invitation.Contact.ID || c.Contact.State == chat.ContactInvited {
 		return
 	}
+	d.invitation = nil // it is a contact now
 	d.dialog.Close()
 	d.w.openContact(c.Contact.ID)
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"image"
 	"image/png"
+	"io"
+	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
@@ -75,6 +77,7 @@ func (d *newConversation) showProblem(err error) {
 
 // showCode shows the code of the invitation.
 func (d *newConversation) showCode() {
+	d.showing(d.tabs.Selected() == tabCode)
 	contact := d.invitation.Contact
 	hint := widget.NewHint(lang.L("For one person, once. Whoever opens it first is connected with you and sees the name {{.Name}}, nothing else.",
 		map[string]any{"Name": cmp.Or(contact.IncognitoName, d.profile.Name())}))
@@ -87,30 +90,54 @@ func (d *newConversation) showCode() {
 	d.setCode(view)
 }
 
-// setIncognito makes another invitation, with the name of the profile or without it.
+// setIncognito makes another invitation in place of this one, with the name of the profile or without it.
 func (d *newConversation) setIncognito(incognito bool) {
 	d.incognito = incognito
-	d.dropInvitation()
+	d.dropInvitation(d.given)
 	d.invite()
 }
 
-// dropInvitation forgets the invitation that is shown, and deletes it if nobody can have it.
-func (d *newConversation) dropInvitation() {
+// showing tells whether the code is on the screen.
+func (d *newConversation) showing(on bool) {
+	now := d.w.opt.Now()
+	if !d.since.IsZero() {
+		d.seen += now.Sub(d.since)
+	}
+	d.since = time.Time{}
+	if on {
+		d.since = now
+	}
+}
+
+// abandonInvitation deletes the invitation if nobody can have it: the dialog was on the way to something else. A code that may have been
+// photographed stays, and what was on the screen at all is not deleted without a word.
+func (d *newConversation) abandonInvitation() {
+	shown := d.seen > 0 || !d.since.IsZero()
+	d.showing(false)
+	if d.dropInvitation(d.given || d.seen >= enoughToScan || d.w.locked) && shown {
+		d.w.toast(lang.L("Your code was not used, and is deleted."))
+	}
+}
+
+// dropInvitation forgets the invitation, and deletes it if it is not to be kept and nobody has opened it.
+func (d *newConversation) dropInvitation(keep bool) (deleted bool) {
 	if d.cancel != nil {
 		d.cancel()
 		d.cancel = nil
 	}
-	if i := d.invitation; i != nil && !d.given {
+	if i := d.invitation; i != nil && !keep {
 		if contact := d.w.contact(i.Contact.ID); contact == nil || contact.State == chat.ContactInvited {
 			d.discard(i.Contact.ID)
+			deleted = true
 		}
 	}
-	d.invitation, d.given = nil, false
+	d.invitation, d.given, d.since, d.seen = nil, false, time.Time{}, 0
+	return deleted
 }
 
 // useAddress shows the address in place of the invitation.
 func (d *newConversation) useAddress() {
-	d.dropInvitation()
+	d.dropInvitation(d.given)
 	d.address = newAddressView(d.w, d.resized, func() {
 		d.address.close()
 		d.address = nil
@@ -212,22 +239,15 @@ func qrSide(link string) float32 {
 
 // savePicture asks where to save a picture, and saves it as PNG.
 func (w *Window) savePicture(img image.Image, saved func()) {
-	w.saveFile("sotto.png", func(file fyne.URIWriteCloser, err error) {
-		if err != nil {
-			w.tell(lang.L("Not saved"), lang.L("The picture could not be saved there. Choose another folder."))
-			return
-		}
-		saved()
-		apart(w, func(context.Context) (nothing, error) {
-			err := png.Encode(file, img)
-			if e := file.Close(); err == nil {
-				err = e
-			}
-			return nothing{}, err
-		}, func(_ nothing, err error) {
+	w.saveFile("sotto.png", func(path string) {
+		apart(w, only(func(context.Context) error {
+			return replaceFile(path, func(to io.Writer) error { return png.Encode(to, img) })
+		}), func(_ nothing, err error) {
 			if err != nil {
 				w.tell(lang.L("Not saved"), lang.L("The picture could not be saved there. Choose another folder."))
+				return
 			}
+			saved()
 		})
 	})
 }

@@ -191,7 +191,6 @@ func (d *newConversation) connect(plan core.Plan, incognito bool) {
 			return
 		}
 		d.dialog.Close()
-		d.dropInvitation() // the code beside was shown to nobody for certain, and is not needed any more
 		d.w.openContact(c.ID)
 	})
 }

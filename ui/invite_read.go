@@ -2,13 +2,11 @@ package ui
 
 import (
 	"context"
-	"io"
 	"strings"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/lang"
-	"fyne.io/fyne/v2/storage"
 
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/ui/qr"
@@ -107,15 +105,17 @@ func (d *newConversation) pastePicture() {
 
 // chooseCode asks for a picture file, and hands over what reads its code.
 func (w *Window) chooseCode(chosen func(read func() (string, error))) {
-	w.openFile(pictureFiles(), func(file fyne.URIReadCloser, err error) {
-		chosen(func() (string, error) {
-			if err != nil {
-				return "", errNoFile
-			}
-			defer file.Close()
-			return qr.Read(file)
-		})
-	})
+	w.openFile(pictureFiles(), func(path string) { chosen(func() (string, error) { return codeAt(path) }) })
+}
+
+// codeAt reads the code in a picture file.
+func codeAt(path string) (string, error) {
+	file, err := openRegular(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	return qr.Read(file)
 }
 
 // readScreen reads a code that is somewhere on the screen, as in a video call or on a web page.
@@ -155,14 +155,7 @@ func (w *Window) dropped(files []fyne.URI) {
 	}
 	d := w.adder
 	d.tabs.Select(tabPaste)
-	d.readCode(func() (string, error) {
-		file, err := storage.Reader(files[0])
-		if err != nil {
-			return "", errNoFile
-		}
-		defer file.Close()
-		return qr.Read(io.LimitReader(file, qr.MaxFile+1))
-	})
+	d.readCode(func() (string, error) { return codeAt(files[0].Path()) })
 }
 
 // readCode shows the link that read finds, on a goroutine of its own.

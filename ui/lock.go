@@ -62,9 +62,7 @@ func (w *Window) showLock() {
 		return
 	}
 	w.locked = true
-	w.recent, w.place = nil, ""
-	w.wipeCopies()
-	w.forgetCopied()
+	w.forgetUse()
 	for o := w.win.Canvas().Overlays().Top(); o != nil; o = w.win.Canvas().Overlays().Top() {
 		if d, ok := o.(*widget.Dialog); ok {
 			d.Close()
@@ -91,6 +89,14 @@ func (w *Window) showLock() {
 	w.win.Canvas().Focus(entry)
 }
 
+// forgetUse forgets and wipes what a profile that is closed may have left outside of it: what was used and looked at last, what was copied,
+// and what other programs were given to open.
+func (w *Window) forgetUse() {
+	w.recent, w.place = nil, ""
+	w.wipeCopies()
+	w.forgetCopied()
+}
+
 // unlockScreen asks for a passphrase on a card in the middle of the room that there is. try calls its last argument with what came of it.
 func (w *Window) unlockScreen(name, hint string, try func(passphrase string, done func(error))) (fyne.CanvasObject, *widget.Entry) {
 	title := widget.NewLabel(name, theme.TextDisplay)
@@ -103,7 +109,8 @@ func (w *Window) unlockScreen(name, hint string, try func(passphrase string, don
 	button := widget.NewButton(lang.L("Unlock"), widget.ButtonPrimary, func() { open() })
 	card := widget.NewSurface(theme.ColorPanel, widget.NewColumn(14, container.NewCenter(newIconDisc("lock")), title, text, widget.NewGap(1, 4), entry, problem, button))
 	card.Radius, card.Border, card.Margin = theme.DialogRadius, theme.ColorLine, 32
-	screen := widget.NewSurface(theme.ColorBackground, container.NewVScroll(container.New(columnLayout{width: 420, middle: true}, card)))
+	screen := widget.NewSurface(theme.ColorBackground, container.NewStack(widget.NewGround(),
+		container.NewVScroll(container.New(columnLayout{width: 420, middle: true}, card))))
 	open = func() {
 		if entry.Text == "" || button.Disabled() {
 			return
@@ -305,9 +312,7 @@ func (w *Window) closeHidden() {
 	ordered(w, func(context.Context) (nothing, error) { return nothing{}, w.core.CloseHidden() }, func(_ nothing, err error) {
 		if err != nil {
 			w.tell(lang.L("Not closed"), sentence(err))
-			return
 		}
-		w.forgetCopied()
 	})
 }
 
@@ -365,9 +370,18 @@ func (w *Window) openHidden() {
 
 // openHiddenQuietly opens the hidden profile whose passphrase was typed into the search field. Nothing shows if there is none.
 func (w *Window) openHiddenQuietly(passphrase string) {
+	if w.trying { // Enter is held down, and each try takes a while
+		return
+	}
+	w.trying = true
 	apart(w, func(ctx context.Context) (*core.Profile, error) { return w.core.OpenHidden(ctx, passphrase) }, func(p *core.Profile, err error) {
-		if err == nil {
-			w.hiddenOpened(p)
+		w.trying = false
+		if err != nil {
+			return
+		}
+		w.hiddenOpened(p)
+		if w.main != nil { // it was the one that is shown already
+			w.main.search.Entry.SetText("")
 		}
 	})
 }

@@ -206,8 +206,12 @@ func (w *Window) networkPage(back, again func()) *networkPage {
 		summary.update()
 		fillUsed()
 		fillOnion()
-		body.Objects = []fyne.CanvasObject{summary.card, w.wayIn(func() { w.showTor(again) }), relays,
-			section(lang.L("WHERE NEW CONVERSATIONS WAIT"), settingsCard(list.column)), onion, w.routingSettings()}
+		way, waits := w.wayIn(func() { w.showTor(again) }), section(lang.L("WHERE NEW CONVERSATIONS WAIT"), settingsCard(list.column))
+		if onion.Hidden {
+			body.Objects = []fyne.CanvasObject{summary.card, way, relays, waits, w.routingSettings()}
+		} else { // whether others can reach the relay on this computer is to be seen without scrolling
+			body.Objects = []fyne.CanvasObject{summary.card, way, waits, onion, relays, w.routingSettings()}
+		}
 		list.fill()
 	}
 	fill()

@@ -147,10 +147,11 @@ func (w *Window) changePicture() {
 
 // choosePicture asks for a picture file, and hands over what reads it.
 func (w *Window) choosePicture(chosen func(read func() (image.Image, error))) {
-	w.openFile(pictureFiles(), func(file fyne.URIReadCloser, err error) {
+	w.openFile(pictureFiles(), func(path string) {
 		chosen(func() (image.Image, error) {
+			file, err := openRegular(path)
 			if err != nil {
-				return nil, errNoFile
+				return nil, err
 			}
 			defer file.Close()
 			return readPicture(file)

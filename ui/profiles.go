@@ -155,7 +155,7 @@ func (w *Window) lockProfile() {
 		return
 	}
 	id := w.profile.ID()
-	w.forgetCopied()
+	w.forgetUse()
 	w.main.setPage(&simplePage{holder: container.NewStack(widget.NewSurface(theme.ColorBackground, nil))}, pageAlone)
 	ordered(w, only(func(context.Context) error { return w.core.LockProfile(id) }), func(_ nothing, err error) {
 		if err != nil {

@@ -129,11 +129,19 @@ func (l *relayList) row(address string, removable, movable bool) fyne.CanvasObje
 	case t.err != nil:
 		hint.Text, hint.Color, ink = sentence(t.err), theme.ColorDanger, theme.ColorDanger
 	default:
-		hint.Text, ink = line+" · "+lang.L("works: a queue was made there and deleted"), theme.ColorAccent
+		works := lang.L("works: a queue was made there and deleted")
+		if info.Files {
+			works = lang.L("works: a part of a file was announced there and deleted")
+		}
+		hint.Text, ink = line+" · "+works, theme.ColorAccent
 	}
 	right := widget.NewBar(theme.Grid/2, -1, action)
-	if movable {
-		right.Add(widget.NewIconButton("up", lang.L("Prefer {{.Relay}} more", map[string]any{"Relay": info.Host()}), func() { l.prefer(address) }))
+	up := widget.NewIconButton("up", lang.L("Prefer {{.Relay}} more", map[string]any{"Relay": info.Host()}), func() { l.prefer(address) })
+	switch {
+	case movable:
+		right.Add(up)
+	case removable: // the buttons of all rows stand below each other
+		right.Add(widget.NewGap(up.MinSize().Width, 1))
 	}
 	if removable {
 		right.Add(widget.NewIconButton("trash", lang.L("Remove {{.Relay}}", map[string]any{"Relay": info.Host()}), func() { l.remove(address) }))

@@ -59,7 +59,7 @@ func (w *Window) showStart() {
 	s.problem = widget.NewNote(widget.ToneDanger, "")
 	s.network.submitted = s.forward
 	s.relays.choices.submitted = s.forward
-	w.show(widget.NewSurface(theme.ColorBackground, container.NewVScroll(s.holder)))
+	w.show(widget.NewSurface(theme.ColorBackground, container.NewStack(widget.NewGround(), container.NewVScroll(s.holder))))
 	w.setTitle()
 	w.starting = s
 	s.show(0)

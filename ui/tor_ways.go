@@ -197,7 +197,7 @@ func (w *Window) onionSettings() fyne.CanvasObject {
 		objects = append(objects, widget.NewLine(), container.New(rightLayout{8}, container.New(dotLayout{}, newDot(ink), widget.NewColumn(0, widget.NewHint(state), address)), copied))
 	case on && s.Socks != "" && s.Control == "":
 		objects = append(objects, widget.NewNote(widget.ToneWarning, sentence(core.ErrTorControl)))
-	case on && w.tor.Problem != nil && w.tor.State != core.TorReady:
+	case on && w.tor.Problem != nil && w.tor.State != core.TorReady && w.usesTor() == core.TorDirect: // otherwise it stands above
 		objects = append(objects, widget.NewNote(widget.ToneWarning, torProblem(w.tor.Problem)))
 	case on:
 		objects = append(objects, widget.NewHint(lang.L("The address is made known as soon as Tor is connected.")))

@@ -117,6 +117,7 @@ type Window struct {
 	codeChanged map[contactKey]bool  // were verified, got another code, and were not verified again
 
 	locked bool // the lock is shown
+	trying bool // what was typed into the search field is being tried as the passphrase of a hidden profile
 	still  bool // the desktop wants nothing to move
 
 	idleTimer *time.Timer
@@ -134,6 +135,7 @@ type Window struct {
 	starting *start           // the first start, nil afterwards
 	main     *mainScreen      // nil during the first start
 	adder    *newConversation // the dialog that is open, or nil
+	adderTab int              // the tab of it that was used last
 }
 
 // New fills a window, shows it and returns. The app runs until the window is closed.

@@ -149,8 +149,12 @@ func (c *conversation) sendVoice(content []byte, file core.NewFile) {
 		_, err := profile.SendFile(ctx, id, file)
 		return nothing{}, notKept(err)
 	}, func(_ nothing, err error) {
-		if err != nil && !c.left {
-			c.failed(err, func() { c.sendVoice(content, file) })
+		again := func() { c.sendVoice(content, file) }
+		switch {
+		case err != nil && c.left:
+			c.notSent(err, again)
+		case err != nil:
+			c.failed(err, again)
 		}
 	})
 }

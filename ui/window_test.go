@@ -193,6 +193,7 @@ func TestInvitationIsShownAgainAndDeleted(t *testing.T) {
 	b.newConversation("")
 	b.wait("the invitation", func() bool { return b.adder.invitation != nil })
 	link := b.adder.invitation.Link
+	b.tap("Copy link")
 	b.adder.dialog.Close()
 	b.wait("its row", func() bool { return len(b.main.rows) == 1 })
 	b.openContact(b.main.rows[0].contact.ID)

@@ -108,11 +108,11 @@ func (l *MessageList) play() {
 			continue
 		}
 		for _, m := range r.moving {
-			if covered {
+			n, rest := l.frameOf(m.message, m.frames)
+			if covered && rest > 0 { // once its time is over nobody waits for it
 				next = coveredStep
 				continue
 			}
-			n, rest := l.frameOf(m.message, m.frames)
 			if img := m.frames[n].Image; m.shown.Image != img {
 				m.shown.Image = img
 				m.shown.Refresh()

@@ -111,6 +111,11 @@ func TestAnimationsPlayWhereTheyAreSeen(t *testing.T) {
 	if clock.runs == 0 {
 		t.Error("it does not go on after the dialog")
 	}
+	c.Overlays().Add(dialog)
+	clock.pass(playTime)
+	still("behind a dialog that stays open", 0)
+	look("behind a dialog that stays open", 0)
+	c.Overlays().Remove(dialog)
 	l.ScrollTo(0, false)
 	still("out of sight", 0)
 	l.ScrollToEnd()

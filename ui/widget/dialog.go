@@ -126,11 +126,11 @@ func (d *Dialog) keepInSight(room float32) {
 // CreateRenderer implements fyne.Widget.
 func (d *Dialog) CreateRenderer() fyne.WidgetRenderer {
 	const margin, edge, head = 26, 16, 66
-	dim, card := canvas.NewRectangle(nil), canvas.NewRectangle(nil)
+	dim, card, ground := canvas.NewRectangle(nil), canvas.NewRectangle(nil), NewGround()
 	card.CornerRadius = theme.DialogRadius
 	return newRenderer(&renderer{
 		widget:  d,
-		objects: append([]fyne.CanvasObject{dim, card, d.title, d.close, d.scroll}, d.bubble.objects()...),
+		objects: append([]fyne.CanvasObject{dim, card, ground, d.title, d.close, d.scroll}, d.bubble.objects()...),
 		still:   len(d.bubble.objects()),
 		minSize: func() fyne.Size { return fyne.NewSize(200, 200) },
 		layout: func(size fyne.Size) {
@@ -144,6 +144,7 @@ func (d *Dialog) CreateRenderer() fyne.WidgetRenderer {
 			x, y := d.card.X, d.card.Y
 			card.Move(d.card)
 			card.Resize(d.cardSize)
+			place(ground, d.card.X, d.card.Y, d.cardSize.Width, d.cardSize.Height)
 			place(d.title, x+margin, y+28, inner-buttonHeight-theme.Grid, lineHeight(theme.TextTitle))
 			place(d.close, x+w-margin-buttonHeight+6, y+24, buttonHeight, buttonHeight)
 			// The scroller reaches to the edge of the card, so that its bar and the focus rings have room.

@@ -2,6 +2,7 @@ package widget
 
 import (
 	"slices"
+	"strings"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/driver/desktop"
@@ -201,6 +202,10 @@ func (e *Entry) TypedShortcut(s fyne.Shortcut) {
 		if e.OnPaste != nil && e.OnPaste() {
 			return
 		}
+		if text := s.Clipboard.Content(); len(text) > MaxPaste {
+			e.Entry.TypedShortcut(&fyne.ShortcutPaste{Clipboard: cut{s.Clipboard, strings.ToValidUTF8(text[:MaxPaste], "")}})
+			return
+		}
 	case *desktop.CustomShortcut:
 		switch s.KeyName {
 		case fyne.KeyLeft, fyne.KeyRight, fyne.KeyBackspace, fyne.KeyDelete: // moving and deleting by words
@@ -211,6 +216,18 @@ func (e *Entry) TypedShortcut(s fyne.Shortcut) {
 	}
 	e.Entry.TypedShortcut(s)
 }
+
+// MaxPaste is how many bytes of a text are pasted into an Entry. The time that the toolkit takes grows with the square of their number: a few
+// hundred thousand stop the window for many seconds. No link, name or message is as long.
+const MaxPaste = 64 << 10
+
+// cut is a clipboard with the beginning of what is in it.
+type cut struct {
+	fyne.Clipboard
+	text string
+}
+
+func (c cut) Content() string { return c.text }
 
 // SearchField is an entry with a magnifying glass and a button to clear it.
 type SearchField struct {

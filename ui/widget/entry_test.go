@@ -1,6 +1,7 @@
 package widget
 
 import (
+	"strings"
 	"testing"
 
 	"fyne.io/fyne/v2"
@@ -8,6 +9,29 @@ import (
 
 	"github.com/sotto-chat/sotto/ui/theme"
 )
+
+func TestPasteIsCut(t *testing.T) {
+	newApp(t, theme.Light)
+	e := NewEntry("")
+	w := test.NewWindow(e)
+	defer w.Close()
+	for text, want := range map[string]string{
+		"short":                         "short",
+		strings.Repeat("x", MaxPaste+1): strings.Repeat("x", MaxPaste),
+		strings.Repeat("x", MaxPaste-1) + "é and so": strings.Repeat("x", MaxPaste-1),
+	} {
+		clipboard := fyne.CurrentApp().Clipboard()
+		clipboard.SetContent(text)
+		e.SetText("")
+		e.TypedShortcut(&fyne.ShortcutPaste{Clipboard: clipboard})
+		if e.Text != want {
+			t.Errorf("%d bytes are pasted, want %d", len(e.Text), len(want))
+		}
+		if clipboard.Content() != text {
+			t.Error("the clipboard was changed")
+		}
+	}
+}
 
 // What was copied here is taken out of the clipboard, and nothing else.
 func TestForgetCopied(t *testing.T) {

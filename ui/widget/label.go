@@ -82,7 +82,7 @@ func (l *Label) lay(width float32) *textLayout {
 			}
 			width = 0
 		}
-		l.key, l.cached = key, layoutText(text, l.Spans, l.TextSize, style, width)
+		l.key, l.cached = key, layoutLabel(text, l.Spans, l.TextSize, style, width)
 	}
 	return &l.cached
 }

@@ -169,3 +169,23 @@ func TestMirroredPrompt(t *testing.T) {
 		w.Close()
 	}
 }
+
+// A sentence of the interface that begins with a name in another script is read from the right all the same; what people write is as they
+// begin it.
+func TestMirroredSentence(t *testing.T) {
+	newApp(t, theme.Light)
+	const text = "Bob: لم تُرسل رسالة."
+	if NewLabel(text, theme.TextBody).lay(0).lines[0].rtl {
+		t.Error("it is read from the right in a window that is not")
+	}
+	turnAround(t)
+	if !NewLabel(text, theme.TextBody).lay(0).lines[0].rtl {
+		t.Error("it is read from the left")
+	}
+	if NewLabel("Bob", theme.TextBody).lay(0).lines[0].rtl {
+		t.Error("a name is read from the right")
+	}
+	if layoutText(text, nil, theme.TextBody, fyne.TextStyle{}, 0).lines[0].rtl {
+		t.Error("a message is not read as it begins")
+	}
+}

@@ -71,6 +71,8 @@ type textBreaker struct {
 	base  fyne.TextStyle
 	width float32
 	lines []textLine
+	// fromRight says that the language of the text is written from the right, even if a name in another script begins it.
+	fromRight bool
 
 	paragraphStart int
 	levels         []uint8 // of the bytes of the paragraph, or nil where all of it reads from the left
@@ -79,6 +81,18 @@ type textBreaker struct {
 // layoutText breaks a text into lines of at most the given width: between words, inside words that are longer than a line,
 // and at line feeds. A width of 0 or less means no limit.
 func layoutText(text string, spans []Span, size float32, base fyne.TextStyle, width float32) textLayout {
+	b := textBreaker{text: text, spans: spans, size: size, base: base, width: width}
+	return b.layout()
+}
+
+// layoutLabel is layoutText for a text of the interface, which is in its language.
+func layoutLabel(text string, spans []Span, size float32, base fyne.TextStyle, width float32) textLayout {
+	b := textBreaker{text: text, spans: spans, size: size, base: base, width: width, fromRight: mirrored}
+	return b.layout()
+}
+
+func (b *textBreaker) layout() textLayout {
+	text := b.text
 	cut := len(text) > maxTextBytes
 	if cut {
 		end := maxTextBytes
@@ -88,8 +102,7 @@ func layoutText(text string, spans []Span, size float32, base fyne.TextStyle, wi
 		text = text[:end]
 	}
 	text = harmless(text)
-	spans = validSpans(spans, len(text))
-	b := textBreaker{text: text, spans: spans, size: size, base: base, width: width}
+	b.text, b.spans = text, validSpans(b.spans, len(text))
 	for start := 0; start <= len(text) && len(b.lines) < maxTextLines; {
 		end := len(text)
 		if i := strings.IndexByte(text[start:], '\n'); i >= 0 {
@@ -102,7 +115,7 @@ func layoutText(text string, spans []Span, size float32, base fyne.TextStyle, wi
 	if cut {
 		b.dots()
 	}
-	l := textLayout{text: text, spans: spans, size: size, lines: b.lines}
+	l := textLayout{text: text, spans: b.spans, size: b.size, lines: b.lines}
 	for _, line := range l.lines {
 		l.width = max(l.width, line.width)
 	}
@@ -201,9 +214,10 @@ func (b *textBreaker) measure(start, end int) float32 {
 }
 
 func (b *textBreaker) paragraph(start, end int) {
-	rtl := readsFromRight(b.text[start:end])
+	mixed := hasRTL(b.text[start:end])
+	rtl := readsFromRight(b.text[start:end]) || b.fromRight && mixed
 	b.paragraphStart, b.levels = start, nil
-	if hasRTL(b.text[start:end]) {
+	if mixed {
 		b.levels = bidiLevels(b.text[start:end], rtl)
 	}
 	lineStart, lineWidth := start, float32(0)
