@@ -3,13 +3,13 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -71,17 +71,22 @@ func (r *testRelay) flags() (args []string) {
 
 // runRelay is the relay's program. It prints its addresses and runs until it is killed.
 func runRelay(dir string) error {
-	port := func(kept string) (net.Listener, string, error) {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", kept))
+	port := func(kept string) (l net.Listener, at string, err error) {
+		if kept == "" {
+			l, err = relay.ListenLoopback()
+		} else {
+			l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", kept))
+		}
 		if err != nil {
 			return nil, "", err
 		}
-		return l, strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
+		_, at, err = net.SplitHostPort(l.Addr().String())
+		return l, at, err
 	}
 	kept, err := relay.ReadSettings(dir)
-	isNew := err != nil
-	if isNew {
-		kept = relay.Settings{Port: "0", FilesPort: "0"}
+	isNew := errors.Is(err, relay.ErrNotInitialized)
+	if err != nil && !isNew {
+		return err
 	}
 	messages, at, err := port(kept.Port)
 	if err != nil {

@@ -108,16 +108,23 @@ func TestConversation(t *testing.T) {
 	bob.keep("menu")
 }
 
+// newConversation has two people connected, with their windows beside each other and the conversation open in both.
+func newConversation(t *testing.T) (r *testRelay, s *screen, alice, bob *person) {
+	t.Helper()
+	r = newRelay(t)
+	people := newPeople(t, r, "Alice", "Bob")
+	alice, bob = people[0], people[1]
+	befriend(t, r, alice, bob)
+	s = newScreen(t, screenWidth, screenHeight)
+	alice.openAt(s, left, "Bob")
+	bob.openAt(s, right, "Alice")
+	return r, s, alice, bob
+}
+
 // TestFiles sends a file and a picture from one window to the other.
 func TestFiles(t *testing.T) {
 	t.Parallel()
-	r := newRelay(t)
-	people := newPeople(t, r, "Alice", "Bob")
-	alice, bob := people[0], people[1]
-	befriend(t, r, alice, bob)
-	s := newScreen(t, screenWidth, screenHeight)
-	alice.openAt(s, left, "Bob")
-	bob.openAt(s, right, "Alice")
+	_, s, alice, bob := newConversation(t)
 
 	// A file is dropped, asked for, and saved.
 	content := make([]byte, 300_000)
@@ -236,6 +243,8 @@ func TestProfiles(t *testing.T) {
 	alice.click("Close now")
 	alice.titled("Alice – Sotto")
 	alice.key("ctrl+2") // there is none
+	alice.heard()
+	alice.titled("Alice – Sotto")
 	alice.keep("hidden")
 	alice.key("ctrl+k")
 	alice.typeText("seven red bottles")
@@ -282,13 +291,7 @@ func TestProfiles(t *testing.T) {
 // TestInterruptions kills the relay and both programs in turn: nothing is lost, and nothing is shown twice.
 func TestInterruptions(t *testing.T) {
 	t.Parallel()
-	r := newRelay(t)
-	people := newPeople(t, r, "Alice", "Bob")
-	alice, bob := people[0], people[1]
-	befriend(t, r, alice, bob)
-	s := newScreen(t, screenWidth, screenHeight)
-	alice.openAt(s, left, "Bob")
-	bob.openAt(s, right, "Alice")
+	r, s, alice, bob := newConversation(t)
 	say := func(p *person, text string) {
 		p.typeText(text)
 		p.key("Return")
@@ -308,9 +311,8 @@ func TestInterruptions(t *testing.T) {
 	end(alice.cmd)
 	end(bob.cmd)
 	r.start()
-	for _, p := range people {
-		p.openAt(s, map[*person]int{alice: left, bob: right}[p], map[*person]string{alice: "Bob", bob: "Alice"}[p])
-	}
+	alice.openAt(s, left, "Bob")
+	bob.openAt(s, right, "Alice")
 	everything := func(p *person, texts ...string) {
 		for _, text := range texts {
 			p.until("it shows "+text+" once", func() bool { return p.count(text) == 1 })
@@ -424,6 +426,7 @@ func TestDemo(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- demo.Wait() }()
+	t.Cleanup(func() { _ = demo.Process.Kill() }) // it may have ended
 	for i, name := range []string{"Alice", "Bob"} {
 		w := &window{screen: s, name: name}
 		w.find([]int{left, right}[i], func(id xproto.Window) bool { return strings.HasPrefix(s.title(id), name) })
@@ -439,10 +442,7 @@ func TestDemo(t *testing.T) {
 			t.Errorf("the demo ended with %v", err)
 		}
 	case <-time.After(patience):
-		_ = demo.Process.Kill()
-		t.Error("the demo did not end when it was told to")
+		t.Fatal("the demo did not end when it was told to")
 	}
-	if len(s.windows()) > 0 {
-		t.Error("a window of the demo is still open")
-	}
+	s.until("the windows of the demo are closed", func() bool { return len(s.windows()) == 0 })
 }
