@@ -2,8 +2,6 @@ package picture
 
 import (
 	"bytes"
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -11,7 +9,6 @@ import (
 	"image/gif"
 	"image/jpeg"
 	"image/png"
-	"strings"
 )
 
 // Sizes of what is sent.
@@ -155,23 +152,4 @@ func Preview(img image.Image) ([]byte, error) { return Shrink(img, 512, PreviewB
 // Avatar writes the picture of a profile from a square part of a picture.
 func Avatar(img image.Image, square image.Rectangle) ([]byte, error) {
 	return Shrink(Cut(img, square, AvatarSide, AvatarSide), AvatarSide, PreviewBytes)
-}
-
-// DataURI returns a JPEG file in the form in which the network's messages carry it.
-func DataURI(file []byte) string { return uriPrefix + base64.StdEncoding.EncodeToString(file) }
-
-// ErrDataURI means that a text is no data URI with a picture.
-var ErrDataURI = errors.New("not a data URI with a picture")
-
-// ParseDataURI returns the file in a data URI with a picture. The file is not looked at.
-func ParseDataURI(uri string) ([]byte, error) {
-	kind, data, ok := strings.Cut(uri, ";base64,")
-	if !ok || !strings.HasPrefix(kind, "data:image/") {
-		return nil, ErrDataURI
-	}
-	file, err := base64.StdEncoding.DecodeString(data)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrDataURI, err)
-	}
-	return file, nil
 }

@@ -16,7 +16,7 @@
 //		}
 //	}
 //
-// [Encode] and [EncodeBatch] write bodies within the [Limits] of a connection:
+// [Encode] writes a body within the [Limits] of a connection:
 //
 //	id, err := event.NewID(rand.Reader)
 //	msg := event.Message{ID: id, Event: event.MsgNew{Content: event.Text("hello")}}

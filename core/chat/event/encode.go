@@ -19,25 +19,21 @@ type Limits struct {
 	JSON     int  // longest JSON before compression, in bytes
 	Body     int  // longest body as it is sent, in bytes
 	Compress bool // a body that is longer than Body may be compressed
-	Batch    bool // several messages may be sent as an array
 }
 
 // MessageLimits returns the limits of an A_MSG to a contact, by the connection's chat
-// version and whether it supports post-quantum encryption. Group members understand
-// arrays from VersionGroupBatch on: set Batch for them.
+// version and whether it supports post-quantum encryption.
 func MessageLimits(version uint16, pq bool) Limits {
 	return limits(version, pq, maxMessage, maxMessagePQ)
 }
 
 // ConnInfoLimits returns the limits of connection info.
 func ConnInfoLimits(version uint16, pq bool) Limits {
-	l := limits(version, pq, maxConnInfo, maxConnInfoPQ)
-	l.Batch = false
-	return l
+	return limits(version, pq, maxConnInfo, maxConnInfoPQ)
 }
 
 func limits(version uint16, pq bool, size, sizePQ int) Limits {
-	l := Limits{JSON: size, Body: size, Batch: version >= VersionBatch}
+	l := Limits{JSON: size, Body: size}
 	if pq {
 		l.Body, l.Compress = sizePQ, version >= VersionCompression
 	}
@@ -85,49 +81,4 @@ func (l Limits) fit(b []byte) ([]byte, error) {
 		return nil, &TooLargeError{Size: len(body), Limit: l.Body, Compressed: true}
 	}
 	return body, nil
-}
-
-// EncodeBatch returns the bodies that carry messages in their order: as few as the
-// limits allow, and one for each message if the peer doesn't understand arrays. If a
-// message can't be sent at all, none is: the error wraps a *TooLargeError.
-func EncodeBatch(msgs []Message, l Limits) ([][]byte, error) {
-	var bodies [][]byte
-	var batch []byte // '[' and messages separated by commas, without the last ']'
-	count := 0
-	room := min(l.JSON, l.Body)
-	flush := func() {
-		switch {
-		case count == 1:
-			bodies = append(bodies, batch[1:])
-		case count > 1:
-			bodies = append(bodies, append(batch, ']'))
-		}
-		batch, count = nil, 0
-	}
-	for i, m := range msgs {
-		b, err := marshal(m)
-		if err != nil {
-			return nil, fmt.Errorf("message %d of a batch: %w", i, err)
-		}
-		if !l.Batch || len(b)+2 > room {
-			flush()
-			if b, err = l.fit(b); err != nil {
-				return nil, fmt.Errorf("message %d of a batch: %w", i, err)
-			}
-			bodies = append(bodies, b)
-			continue
-		}
-		if count > 0 && len(batch)+1+len(b)+1 > room {
-			flush()
-		}
-		if count == 0 {
-			batch = append(batch, '[')
-		} else {
-			batch = append(batch, ',')
-		}
-		batch = append(batch, b...)
-		count++
-	}
-	flush()
-	return bodies, nil
 }

@@ -283,9 +283,6 @@ func TestIDs(t *testing.T) {
 	if err != nil || string(b) != `"KysrKysrKysrKysrKysrKw=="` {
 		t.Errorf("%s, %v", b, err)
 	}
-	if probe, err := NewProbe(src); err != nil || len(probe) != 44 {
-		t.Errorf("%q, %v", probe, err)
-	}
 	if req, err := NewRequestID(src); err != nil || len(req) != 16 {
 		t.Errorf("%q, %v", req, err)
 	}
@@ -384,49 +381,6 @@ func TestPreviewFits(t *testing.T) {
 	m := Message{ID: "0123456789abcdef", Event: MsgNew{Content: Content{Type: TypeImage, Image: uri}, File: NewFileInvitation("a.jpg", 1<<20)}}
 	if b, err := Encode(m, MessageLimits(16, true)); err != nil || b[0] != formCompressed {
 		t.Errorf("%d bytes, %v", len(b), err)
-	}
-}
-
-func TestEncodeBatch(t *testing.T) {
-	sizes := []int{300, 400, 13370, 13381, 7000, 6377, 200, 13380}
-	var msgs []Message
-	for _, n := range sizes {
-		m := sized(t, n)
-		m.Versions = Versions
-		msgs = append(msgs, m)
-	}
-	// 7000 and 6377 make 13380 bytes with brackets and comma; 13379 and more don't get brackets.
-	want := [][]int{{300, 400}, {13370}, {13381}, {7000, 6377}, {200}, {13380}}
-	bodies, err := EncodeBatch(msgs, MessageLimits(9, true))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []Message
-	for i, b := range bodies {
-		m, errs := Parse(b)
-		if len(errs) > 0 || len(b) > 13380 {
-			t.Errorf("body %d: %d bytes, %v", i, len(b), errs)
-		}
-		if i < len(want) && len(m) != len(want[i]) {
-			t.Errorf("body %d: %d messages, want %d", i, len(m), len(want[i]))
-		}
-		if (len(m) > 1) != (b[0] == '[') {
-			t.Errorf("body %d of %d messages starts with %q", i, len(m), b[0])
-		}
-		got = append(got, m...)
-	}
-	if !reflect.DeepEqual(got, msgs) {
-		t.Errorf("%d messages come out of %d", len(got), len(msgs))
-	}
-	if bodies, err = EncodeBatch(msgs, MessageLimits(8, true)); err != nil || len(bodies) != len(msgs) {
-		t.Errorf("without arrays: %d bodies, %v", len(bodies), err)
-	}
-	var large *TooLargeError
-	if bodies, err = EncodeBatch(append(msgs, sized(t, 15603)), MessageLimits(9, true)); bodies != nil || !errors.As(err, &large) {
-		t.Errorf("%d bodies, %v", len(bodies), err)
-	}
-	if bodies, err = EncodeBatch(nil, MessageLimits(9, true)); bodies != nil || err != nil {
-		t.Errorf("nothing: %d bodies, %v", len(bodies), err)
 	}
 }
 

@@ -16,31 +16,25 @@ type ID string
 // Random bytes in what this client makes (chat-protocol.md §2 and §4).
 const (
 	idBytes        = 12
-	probeBytes     = 32
 	requestIDBytes = 16
 )
 
 // NewID returns a fresh id of a message or a member. Like those of the reference it is
 // the standard base64 text of 12 random bytes (chat-protocol.md §2), so that the form of
 // an id doesn't tell which client has made it.
-func NewID(rand io.Reader) (ID, error) { return newTextID(rand, idBytes) }
-
-// NewProbe returns a fresh probe: the base64 text of 32 random bytes (chat-protocol.md §2).
-func NewProbe(rand io.Reader) (ID, error) { return newTextID(rand, probeBytes) }
+func NewID(rand io.Reader) (ID, error) {
+	b, err := randomBytes(rand, idBytes)
+	if err != nil {
+		return "", err
+	}
+	return ID(base64.StdEncoding.EncodeToString(b)), nil
+}
 
 // NewRequestID returns a fresh id of a contact request or a call: 16 random bytes
 // (chat-protocol.md §2).
 func NewRequestID(rand io.Reader) (ID, error) {
 	b, err := randomBytes(rand, requestIDBytes)
 	return ID(b), err
-}
-
-func newTextID(rand io.Reader, n int) (ID, error) {
-	b, err := randomBytes(rand, n)
-	if err != nil {
-		return "", err
-	}
-	return ID(base64.StdEncoding.EncodeToString(b)), nil
 }
 
 func randomBytes(rand io.Reader, n int) ([]byte, error) {
