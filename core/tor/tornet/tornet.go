@@ -196,10 +196,15 @@ func (n *Network) launch(ctx context.Context, gencert string) error {
 	if err := errors.Join(failures...); err != nil {
 		return err
 	}
+	const layer = "auth0,auth1,auth2,relay0,relay1,relay2,relay3"
 	n.client = append([]string{
 		"TestingTorNetwork 1",
 		"PathsNeededToBuildCircuits 0.67",
 		"Schedulers Vanilla", // the default scheduler slows down many processes on one machine
+		// With layers that are chosen, the circuits of onion services have four nodes. Of three, the last would often be the first too, for
+		// there are few: no relay builds such a circuit, and tor makes no others for a minute when some have failed.
+		"HSLayer2Nodes " + layer,
+		"HSLayer3Nodes " + layer,
 	}, identities...)
 	n.all = append([]string{
 		"AssumeReachable 1",
