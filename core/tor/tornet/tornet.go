@@ -196,7 +196,14 @@ func (n *Network) launch(ctx context.Context, gencert string) error {
 	if err := errors.Join(failures...); err != nil {
 		return err
 	}
-	const layer = "auth0,auth1,auth2,relay0,relay1,relay2,relay3"
+	var names []string
+	for i := range authorities {
+		names = append(names, name("auth", i))
+	}
+	for i := range relays {
+		names = append(names, name("relay", i))
+	}
+	layer := strings.Join(names, ",")
 	n.client = append([]string{
 		"TestingTorNetwork 1",
 		"PathsNeededToBuildCircuits 0.67",
