@@ -200,13 +200,14 @@ func TestRerouted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := newMemNet()
 		r := net.add(t, "relay")
-		var old atomic.Bool // the way has changed
+		var changed, told atomic.Bool // the way; and Reconnect returned since
 		dial := func(ctx context.Context, server wire.Server) (smp.Conn, error) {
+			old := !changed.Load()
 			conn, err := net.dial(ctx, server)
 			if err != nil {
 				return nil, err
 			}
-			return &wayConn{Conn: conn, t: t, changed: &old, first: !old.Load()}, nil
+			return &wayConn{Conn: conn, t: t, old: old, told: &told}, nil
 		}
 		alice, bob := newNode(t, net, "alice", r), newNode(t, net, "bob", r)
 		there, _ := befriend(t, alice, bob)
@@ -218,8 +219,9 @@ func TestRerouted(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		old.Store(true)
+		changed.Store(true)
 		alice.Reconnect()
+		told.Store(true)
 		for i := range 5 {
 			if err := alice.write(there.fromID, fmt.Sprint("after ", i)); err != nil {
 				t.Fatal(err)
@@ -233,13 +235,14 @@ func TestRerouted(t *testing.T) {
 	})
 }
 
-// wayConn is a connection that nothing may be written to when the way has changed since it was made, and the connections were told.
+// wayConn is a connection that, if it goes the old way, nothing may be written to as soon as Reconnect returned, unless it was
+// closed, which makes the write fail.
 type wayConn struct {
 	smp.Conn
-	t       *testing.T
-	changed *atomic.Bool
-	first   bool
-	closed  atomic.Bool
+	t      *testing.T
+	old    bool
+	told   *atomic.Bool
+	closed atomic.Bool
 }
 
 func (c *wayConn) Close() error {
@@ -248,7 +251,7 @@ func (c *wayConn) Close() error {
 }
 
 func (c *wayConn) WriteBlock(content []byte) error {
-	if c.first && c.changed.Load() && !c.closed.Load() {
+	if c.old && c.told.Load() && !c.closed.Load() {
 		c.t.Error("a block goes the old way")
 	}
 	return c.Conn.WriteBlock(content)
