@@ -119,3 +119,117 @@ loop:
 	VMOVDQU Y4, 128(DX)
 	VZEROUPPER
 	RET
+
+// The same of eight blocks at a time in limbs of 44 bits, with the multiplication of 52 bits: Z0 to Z2 have the
+// eight sums, Z3 to Z5 the lower halves of their products and Z6 to Z8 the upper ones. Each power of r stands in
+// memory as r0 to r2 and twenty times the upper ones, s1 and s2, and then in registers, each eight times.
+
+// LOAD512 makes limbs of the eight blocks at DI+o, the lanes of which are the blocks 0, 4, 1, 5, 2, 6, 3 and 7.
+#define LOAD512(o, m0, m1, m2) \
+	VMOVDQU64   o(DI), m0;      \
+	VMOVDQU64   (o+64)(DI), m1; \
+	VPUNPCKHQDQ m1, m0, m2;     \
+	VPUNPCKLQDQ m1, m0, m0;     \
+	VPSRLQ      $44, m0, m1;    \
+	VPSLLQ      $20, m2, Z9;    \
+	VPORQ       Z9, m1, m1;     \
+	VPANDQ      Z31, m0, m0;    \
+	VPANDQ      Z31, m1, m1;    \
+	VPSRLQ      $24, m2, m2;    \
+	VPORQ       Z29, m2, m2
+
+// MULADD512 adds h * p for a limb h.
+#define MULADD512(h, p0, p1, p2) \
+	VPMADD52LUQ p0, h, Z3; \
+	VPMADD52LUQ p1, h, Z4; \
+	VPMADD52LUQ p2, h, Z5; \
+	VPMADD52HUQ p0, h, Z6; \
+	VPMADD52HUQ p1, h, Z7; \
+	VPMADD52HUQ p2, h, Z8
+
+// func polyBlocks16(sums *[3][8]uint64, powers *[2][5]uint64, msg *byte, n int)
+TEXT ·polyBlocks16(SB), NOSPLIT, $0-32
+	MOVQ sums+0(FP), DX
+	MOVQ powers+8(FP), SI
+	MOVQ msg+16(FP), DI
+	MOVQ n+24(FP), CX
+	MOVQ $0xfffffffffff, AX
+	VPBROADCASTQ AX, Z31
+	MOVQ $0x3ffffffffff, AX
+	VPBROADCASTQ AX, Z30
+	MOVQ $0x10000000000, AX
+	VPBROADCASTQ AX, Z29
+	VPBROADCASTQ 0(SI), Z16 // r^16
+	VPBROADCASTQ 8(SI), Z17
+	VPBROADCASTQ 16(SI), Z18
+	VPBROADCASTQ 24(SI), Z19
+	VPBROADCASTQ 32(SI), Z20
+	VPBROADCASTQ 40(SI), Z21 // r^8
+	VPBROADCASTQ 48(SI), Z22
+	VPBROADCASTQ 56(SI), Z23
+	VPBROADCASTQ 64(SI), Z24
+	VPBROADCASTQ 72(SI), Z25
+	VMOVDQU64 0(DX), Z0
+	VMOVDQU64 64(DX), Z1
+	VMOVDQU64 128(DX), Z2
+
+loop:
+	VPXORQ Z3, Z3, Z3
+	VPXORQ Z4, Z4, Z4
+	VPXORQ Z5, Z5, Z5
+	VPXORQ Z6, Z6, Z6
+	VPXORQ Z7, Z7, Z7
+	VPXORQ Z8, Z8, Z8
+	// blocks * r^8
+	LOAD512(0, Z10, Z11, Z12)
+	MULADD512(Z10, Z21, Z22, Z23)
+	MULADD512(Z11, Z25, Z21, Z22)
+	MULADD512(Z12, Z24, Z25, Z21)
+	// + sums * r^16
+	MULADD512(Z0, Z16, Z17, Z18)
+	MULADD512(Z1, Z20, Z16, Z17)
+	MULADD512(Z2, Z19, Z20, Z16)
+	// + blocks
+	LOAD512(128, Z0, Z1, Z2)
+	VPSLLQ $8, Z6, Z6     // 2^52 is 2^8 in the next limb
+	VPSLLQ $8, Z7, Z7
+	VPSLLQ $10, Z8, Z8    // and 2^10 above 2^130
+	VPADDQ Z6, Z4, Z4
+	VPADDQ Z7, Z5, Z5
+	VPSRLQ $44, Z3, Z9
+	VPANDQ Z31, Z3, Z3
+	VPADDQ Z9, Z4, Z4
+	VPSRLQ $44, Z4, Z9
+	VPANDQ Z31, Z4, Z4
+	VPADDQ Z9, Z5, Z5
+	VPSRLQ $42, Z5, Z9
+	VPANDQ Z30, Z5, Z5
+	VPADDQ Z9, Z8, Z8
+	VPSLLQ $2, Z8, Z9
+	VPADDQ Z8, Z3, Z3     // 2^130 is 5
+	VPADDQ Z9, Z3, Z3
+	VPSRLQ $44, Z3, Z9
+	VPANDQ Z31, Z3, Z3
+	VPADDQ Z9, Z4, Z4
+	VPADDQ Z3, Z0, Z0
+	VPADDQ Z4, Z1, Z1
+	VPADDQ Z5, Z2, Z2
+	ADDQ $256, DI
+	DECQ CX
+	JNE loop
+
+	VMOVDQU64 Z0, 0(DX)
+	VMOVDQU64 Z1, 64(DX)
+	VMOVDQU64 Z2, 128(DX)
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	VPXORQ Z20, Z20, Z20
+	VPXORQ Z21, Z21, Z21
+	VPXORQ Z22, Z22, Z22
+	VPXORQ Z23, Z23, Z23
+	VPXORQ Z24, Z24, Z24
+	VPXORQ Z25, Z25, Z25
+	VZEROALL
+	RET
