@@ -89,7 +89,7 @@ func parseHeader(b []byte, version uint16) (*header, error) {
 		h.kem = readKEM(r)
 	}
 	h.previous, h.number = r.Uint32(), r.Uint32()
-	if err := r.End(); err != nil {
+	if err := r.Err(); err != nil { // anything after them is of later versions
 		return nil, fmt.Errorf("%w: %w", ErrMessage, err)
 	}
 	return h, nil

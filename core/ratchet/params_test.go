@@ -167,3 +167,22 @@ func TestStoredValues(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a later version says after what is known of a header is not looked at.
+func TestLaterHeader(t *testing.T) {
+	key, err := crypt.NewX448(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := header{maxVersion: 4, public: key.Public(), previous: 2, number: 3}
+	for version := uint16(MinVersion); version <= MaxVersion; version++ {
+		b := h.append(nil, version)
+		got, err := parseHeader(append(b, "more"...), version)
+		if err != nil || *got != h {
+			t.Errorf("version %d: %+v, %v", version, got, err)
+		}
+		if _, err := parseHeader(b[:len(b)-1], version); !errors.Is(err, ErrMessage) {
+			t.Errorf("version %d, cut: %v", version, err)
+		}
+	}
+}

@@ -155,6 +155,9 @@ type kemPair struct {
 // that it supports a newer one.
 func (r *Ratchet) Version() uint16 { return r.current }
 
+// Support raises the highest version that the peer is told to be supported, as when the program was updated since the ratchet was made.
+func (r *Ratchet) Support(version uint16) { r.max = max(r.max, min(version, MaxVersion)) }
+
 // CanSend tells whether messages can be sent: the initiator has to receive one first.
 func (r *Ratchet) CanSend() bool { return r.send != nil }
 
@@ -163,6 +166,9 @@ func (r *Ratchet) SendPQ() bool { return r.sendPQ }
 
 // ReceivePQ tells whether what was last received is protected by a KEM secret too (rcvKEM).
 func (r *Ratchet) ReceivePQ() bool { return r.receivePQ }
+
+// Received returns how many messages the peer had sent in its present chain when it sent the last one of them that was received.
+func (r *Ratchet) Received() uint32 { return r.received }
 
 // LargeHeaders tells whether headers have the size that KEM parameters need, which leaves
 // less room for the body (ratchet.md §6 and §9).

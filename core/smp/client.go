@@ -58,8 +58,10 @@ type Client struct {
 	events  chan Event
 	wake    chan struct{} // holds one when there is something to write
 	arrived chan struct{} // holds one when there are events to deliver
-	stop    chan struct{} // closed when the session ends
-	done    chan struct{} // closed when the goroutines have ended, too
+
+	forwards chan struct{} // holds one for each command that the relay is asked to forward
+	stop     chan struct{} // closed when the session ends
+	done     chan struct{} // closed when the goroutines have ended, too
 
 	mu         sync.Mutex
 	err        error // why stop is closed
@@ -68,6 +70,7 @@ type Client struct {
 	inbox      []Event
 	subscribed int // subscriptions that were asked for
 	timeouts   int // in a row
+	blocks     int // received
 	received   time.Time
 }
 
@@ -83,6 +86,7 @@ func (c *Client) start() {
 	c.events = make(chan Event)
 	c.wake, c.arrived = make(chan struct{}, 1), make(chan struct{}, 1)
 	c.stop, c.done = make(chan struct{}), make(chan struct{})
+	c.forwards = make(chan struct{}, maxForwards)
 	c.pending = make(map[string]*request)
 	c.received = time.Now()
 	var wg sync.WaitGroup
@@ -320,11 +324,11 @@ func (c *Client) timedOut() {
 	}
 }
 
-// silentSince tells whether nothing was received since a time.
-func (c *Client) silentSince(t time.Time) bool {
+// blocksReceived returns how many blocks were received: what shows that the relay is there.
+func (c *Client) blocksReceived() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.received.After(t)
+	return c.blocks
 }
 
 func signal(c chan<- struct{}) {
@@ -396,6 +400,7 @@ func (c *Client) receiveAll(list [][]byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock() // also after a fault
 	c.received, c.timeouts = time.Now(), 0
+	c.blocks++
 	for _, b := range list {
 		if err := c.receive(b); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -469,7 +470,7 @@ func TestProxyRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var answer Message
 		c := dial(t, Versions.Max, func(s *script) { s.serve(func(Command, Transmission) Message { return answer }) })
-		p := &Proxied{proxy: c, params: Params{Version: ProxyVersions.Max, SessionID: bytes.Repeat([]byte{1}, 32)}, key: (&crypt.X25519Private{8}).Public()}
+		p := newProxied(c, Params{Version: ProxyVersions.Max, SessionID: bytes.Repeat([]byte{1}, 32)}, (&crypt.X25519Private{8}).Public())
 		for _, refused := range []*Error{ErrAuth, ErrCrypto, ErrInternal, ErrQuota, ErrUnknownCommand} {
 			answer = refused
 			_, prxy := c.Proxy(t.Context(), testServer(), "")
@@ -486,6 +487,75 @@ func TestProxyRefuses(t *testing.T) {
 					t.Errorf("%s refused with %v: %v", name, refused, err)
 				}
 			}
+		}
+	})
+}
+
+// However much is to be forwarded, a proxy never has more of it at a time than it would hold up other commands for; and a relay that
+// does not answer holds up nothing that goes to another one.
+func TestForwardsAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		pending, most := map[ID]int{}, 0
+		c := dial(t, Versions.Max, func(s *script) {
+			s.serve(func(cmd Command, tr Transmission) Message {
+				if _, ok := cmd.(Pfwd); !ok {
+					return Pong{}
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				to, sum := ID(tr.Entity), 0
+				if to[0] >= 10 {
+					return ErrInternal
+				}
+				pending[to]++
+				for _, n := range pending {
+					sum += n
+				}
+				most = max(most, sum)
+				return nil
+			})
+		})
+		to := func(n byte) *Proxied {
+			return newProxied(c, Params{Version: ProxyVersions.Max, SessionID: bytes.Repeat([]byte{n}, 32)}, (&crypt.X25519Private{8}).Public())
+		}
+		send := Request{Entity: "queue", Command: Send{Body: []byte("x")}}
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		fill := func(p *Proxied) {
+			for range 2 * maxForwardsTo {
+				wg.Go(func() { p.Do(ctx, send) })
+			}
+			synctest.Wait()
+		}
+		for n := range byte(2) {
+			fill(to(1 + n))
+		}
+		start := time.Now()
+		if _, err := to(10).Do(t.Context(), send); err == nil || time.Since(start) > 0 {
+			t.Errorf("to another relay: %v after %v", err, time.Since(start))
+		}
+		for n := range byte(5) {
+			fill(to(3 + n))
+		}
+		mu.Lock()
+		if most != maxForwards || pending[ID(bytes.Repeat([]byte{1}, 32))] != maxForwardsTo {
+			t.Errorf("%d at a time, %v", most, pending)
+		}
+		mu.Unlock()
+		waiting, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		if _, err := to(10).Do(waiting, send); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("one too many: %v", err)
+		}
+		cancel()
+		wg.Wait()
+		if _, err := to(10).Do(t.Context(), send); err == nil || errors.Is(err, ErrTimeout) {
+			t.Errorf("after the others: %v", err)
+		}
+		c.fail(errClosedHere)
+		if _, err := to(10).Do(t.Context(), send); !errors.Is(err, ErrClosed) {
+			t.Errorf("after the end: %v", err)
 		}
 	})
 }

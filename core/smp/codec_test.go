@@ -118,7 +118,7 @@ func TestParseCommandErrors(t *testing.T) {
 
 func TestParseMessageErrors(t *testing.T) {
 	for _, in := range []string{"", "SUB", "OK ", "PONG x", "END ", "ERR", "ERR ", "ERR NONE", "ERR AUTH ", "ERR AUTH x",
-		"ERR CMD", "ERR CMD X", "ERR BLOCKED", "ERR BLOCKED reason=x", "ERR BLOCKED reason=spam,notice=", "ERR PROXY",
+		"ERR CMD", "ERR CMD X", "ERR BLOCKED", "ERR BLOCKED reason=", "ERR BLOCKED reason=,notice={}", "ERR BLOCKED reason=spam,notice=", "ERR PROXY",
 		"ERR PROXY NO_SESSION ", "ERR PROXY PROTOCOL", "ERR PROXY PROTOCOL X", "ERR PROXY BROKER", "ERR PROXY BROKER TIMEOUT x",
 		"ERR PROXY BROKER TRANSPORT X", "ERR PROXY BROKER RESPONSE \x05abc", "MSG \x05abc", "INFO {", "PKEY \x00\x00\x09\x00\x08"} {
 		if m, err := ParseMessage(18, []byte(in)); err == nil {

@@ -285,8 +285,7 @@ func readCommandError(r *wire.Reader) CommandErrorKind {
 func readBlocking(r *wire.Reader) (b Blocking) {
 	r.Literal("reason=")
 	reason, notice, hasNotice := bytes.Cut(r.Tail(), []byte(",notice="))
-	b.Reason = BlockingReason(reason)
-	if b.Reason != BlockedSpam && b.Reason != BlockedContent {
+	if b.Reason = BlockingReason(reason); b.Reason == "" { // later relays may have other reasons
 		r.Fail(wire.ErrSyntax)
 	}
 	if hasNotice {

@@ -19,13 +19,41 @@ type Proxied struct {
 	proxy  *Client
 	params Params // of the proxy's session with the relay
 	key    crypt.X25519Public
+	turns  chan struct{} // holds one for each command that is forwarded
+}
+
+// A relay of the reference forwards 32 commands of a connection at a time, and executes none of its other commands while one more waits
+// (smp-server.md). One relay that does not answer must not hold up what goes to others, or messages that the proxy has for us.
+const (
+	maxForwards   = 30 // commands to a proxy at a time
+	maxForwardsTo = 10 // of them to one relay
+)
+
+func newProxied(proxy *Client, params Params, key crypt.X25519Public) *Proxied {
+	return &Proxied{proxy: proxy, params: params, key: key, turns: make(chan struct{}, maxForwardsTo)}
+}
+
+// take waits for a turn.
+func (c *Client) take(ctx context.Context, turns chan<- struct{}) error {
+	select {
+	case turns <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.stop:
+		return c.Err()
+	}
 }
 
 // Proxy asks the relay of this session to be the proxy to another one. password is the proxy's,
 // empty for none. The error is ErrUnknownCommand if the proxy is too old to be one, and an *Error of KindProxy if it refuses
 // or can't connect.
 func (c *Client) Proxy(ctx context.Context, server wire.Server, password string) (*Proxied, error) {
+	if err := c.take(ctx, c.forwards); err != nil {
+		return nil, err
+	}
 	answer, err := c.Do(ctx, Request{Command: Prxy{server, password}})
+	<-c.forwards
 	if errors.Is(err, ErrUnknownCommand) {
 		return nil, err
 	} else if err != nil {
@@ -47,7 +75,7 @@ func (c *Client) Proxy(ctx context.Context, server wire.Server, password string)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrIdentity, err)
 	}
-	return &Proxied{proxy: c, params: Params{Version: version, SessionID: p.SessionID}, key: key}, nil
+	return newProxied(c, Params{Version: version, SessionID: p.SessionID}, key), nil
 }
 
 // Err returns the reason why the session with the proxy has ended, nil while it lasts.
@@ -59,6 +87,12 @@ func (p *Proxied) Err() error { return p.proxy.Err() }
 func (p *Proxied) Do(ctx context.Context, r Request) (Message, error) {
 	if send, ok := r.Command.(Send); ok && len(send.Body) > MaxBody(p.params.Version) {
 		return nil, fmt.Errorf("smp: message of %d bytes: %w", len(send.Body), ErrLarge)
+	}
+	for _, turns := range []chan struct{}{p.turns, p.proxy.forwards} {
+		if err := p.proxy.take(ctx, turns); err != nil {
+			return nil, err
+		}
+		defer func() { <-turns }()
 	}
 	corrID := make([]byte, CorrIDSize)
 	if _, err := rand.Read(corrID); err != nil {

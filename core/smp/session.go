@@ -3,6 +3,7 @@ package smp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -132,8 +133,8 @@ func (s *Session) Check(ctx context.Context) {
 		s.Retry()
 		return
 	}
-	start := time.Now()
-	if _, err := c.Do(ctx, Request{Command: Ping{}}); err != nil && c.silentSince(start) && s.ctx.Err() == nil {
+	before := c.blocksReceived()
+	if _, err := c.Do(ctx, Request{Command: Ping{}}); err != nil && c.blocksReceived() == before && s.ctx.Err() == nil {
 		signal(s.retry)
 		c.fail(ErrTimeout)
 	}
@@ -257,7 +258,7 @@ func (s *Session) run() {
 			start := time.Now()
 			s.serve(ctx, c)
 			err = c.Err()
-			if time.Since(start) > wait.delay {
+			if time.Since(start) > wait.delay && !errors.Is(err, errMute) {
 				wait = newBackoff()
 			}
 		}
@@ -324,7 +325,11 @@ func (s *Session) ended(e Event) {
 	s.emit(e)
 }
 
-// subscribe makes the subscriptions that are wanted until the client's session ends.
+// errMute is the cause of a session that ended because the relay did not react to subscriptions at all.
+var errMute = fmt.Errorf("%w to subscriptions", ErrTimeout)
+
+// subscribe makes the subscriptions that are wanted until the client's session ends. If nothing at all comes while a batch waits for
+// its answers the session is given up, as in the reference: behind a proxy nobody else may notice that it is dead.
 func (s *Session) subscribe(c *Client) {
 	wait := newBackoff()
 	for {
@@ -337,9 +342,12 @@ func (s *Session) subscribe(c *Client) {
 			}
 			continue
 		}
-		failed := false
+		failed, before := false, c.blocksReceived()
 		for i, r := range c.DoBatch(s.ctx, batch) {
 			failed = s.subscribed(batch[i].Entity, r.Err) || failed
+		}
+		if failed && s.ctx.Err() == nil && c.blocksReceived() == before {
+			c.fail(errMute)
 		}
 		if c.Err() != nil {
 			return

@@ -192,23 +192,30 @@ func TestSessionBackoff(t *testing.T) {
 	})
 }
 
-// TestSessionRetriesSubscriptions has a relay that answers only the second time.
+// TestSessionRetriesSubscriptions has a relay that answers about one of two queues only the second time.
 func TestSessionRetriesSubscriptions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
 		s := newSession(scriptedRelay(t, func(_ int, r *script) {
-			r.serve(func(cmd Command, _ Transmission) Message {
-				if asked++; asked == 1 {
-					return nil
+			r.serve(func(cmd Command, tr Transmission) Message {
+				if string(tr.Entity) == "queue" {
+					if asked++; asked == 1 {
+						return nil
+					}
 				}
 				return SOK{}
 			})
 		}))
 		defer s.Close()
-		s.Subscribe(Subscription{"queue", testKey})
+		s.Subscribe(Subscription{"queue", testKey}, Subscription{"other", testKey})
 		expect[Up](t, s)
-		if e := expect[Subscribed](t, s); e.Entity != "queue" || e.Err != nil || asked != 2 {
-			t.Errorf("%v after %d attempts", e, asked)
+		for _, want := range []ID{"other", "queue"} {
+			if e := expect[Subscribed](t, s); e.Entity != want || e.Err != nil {
+				t.Errorf("%v, want %s", e, want)
+			}
+		}
+		if asked != 2 {
+			t.Errorf("asked %d times", asked)
 		}
 	})
 }
@@ -339,6 +346,49 @@ func TestSessionReconnectEndsClient(t *testing.T) {
 		}
 		if second.Err() == nil || commands[0] != 1 || commands[1] != 0 || commands[2] != 1 {
 			t.Errorf("commands by connection: %v; the second one: %v", commands, second.Err())
+		}
+	})
+}
+
+// A relay that reacts to no subscription is connected to again, at growing intervals: what is between may be dead without anybody
+// having noticed. One that is slow is not.
+func TestSessionMute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var connected []time.Time
+		s := newSession(scriptedRelay(t, func(n int, r *script) {
+			connected = append(connected, time.Now())
+			asked := 0
+			r.serve(func(cmd Command, tr Transmission) Message {
+				if asked++; n < 12 {
+					return nil
+				}
+				if asked <= 2 {
+					// Anything shows that it is there.
+					time.Sleep(DefaultCommandTimeout / 2)
+					if err := r.write(r.reply(nil, tr.Entity, ErrInternal)); err != nil {
+						t.Error(err)
+					}
+					return nil
+				}
+				return SOK{}
+			})
+		}))
+		defer s.Close()
+		s.Subscribe(Subscription{"queue", testKey})
+		for {
+			if e, ok := (<-s.Events()).(Subscribed); ok {
+				if e.Err != nil {
+					t.Error(e.Err)
+				}
+				break
+			}
+		}
+		if len(connected) != 13 {
+			t.Fatalf("connected %d times", len(connected))
+		}
+		first, last := connected[1].Sub(connected[0]), connected[12].Sub(connected[11])
+		if first < DefaultCommandTimeout || first > DefaultCommandTimeout+3*time.Second || last < first+5*time.Second {
+			t.Errorf("connected again after %v, in the end after %v", first, last)
 		}
 	})
 }
