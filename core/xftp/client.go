@@ -181,10 +181,11 @@ func (c *Client) do(ctx context.Context, x *exchange) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &refused) && sent:
+	case errors.As(err, &refused) && sent && x.chunk == nil:
 		return err
 	case errors.As(err, &refused):
-		// The rest of the chunk is not sent, which relays take for an error of the connection.
+		// Relays take it for an error of the connection that the rest of the chunk is not sent; and what was sent of it and not read
+		// stays missing in the connection's window.
 		c.fail(errors.New("an upload was refused"))
 		return err
 	case errors.Is(err, ErrProtocol), errors.Is(err, ErrCorrupt), errors.As(err, &local):

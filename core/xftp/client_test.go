@@ -400,12 +400,17 @@ func TestRefusedUpload(t *testing.T) {
 	}
 	pool := newPool(t, relay)
 	key := crypt.Ed25519Private{1}
-	for range 3 {
-		err := pool.Do(context.Background(), relay.server, Way{}, func(ctx context.Context, c *Client) error {
-			return c.Put(ctx, "id", &key, bytes.NewReader(make([]byte, 4<<20)), 4<<20, nil)
+	for _, size := range ChunkSizes { // the small ones are sent as a whole all the same
+		var c *Client
+		err := pool.Do(context.Background(), relay.server, Way{}, func(ctx context.Context, client *Client) error {
+			c = client
+			return c.Put(ctx, "id", &key, bytes.NewReader(make([]byte, size)), size, nil)
 		})
 		if !errors.Is(err, ErrQuota) {
 			t.Fatal(err)
+		}
+		if !errors.Is(c.Err(), ErrClosed) {
+			t.Errorf("the session goes on after %d bytes were refused", size)
 		}
 	}
 	err := pool.Do(context.Background(), relay.server, Way{}, func(ctx context.Context, c *Client) error { return c.Ping(ctx) })

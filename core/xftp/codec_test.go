@@ -133,7 +133,7 @@ func TestParseErrors(t *testing.T) {
 		}
 	}
 	for _, in := range []string{"", "FPUT", "OK ", "PONG x", "SIDS", "SIDS ", "SIDS \x01a\x00", "RIDS \x00", "FILE ", "ERR", "ERR ",
-		"ERR NONE", "ERR AUTH ", "ERR SIZE x", "ERR CMD", "ERR CMD X", "ERR BLOCKED", "ERR BLOCKED reason=x", "ERR NO_MSG",
+		"ERR NONE", "ERR AUTH ", "ERR SIZE x", "ERR CMD", "ERR CMD X", "ERR BLOCKED", "ERR BLOCKED reason=", "ERR NO_MSG",
 		"ERR PROXY NO_SESSION", "ERR STORE x"} {
 		if m, err := ParseMessage(3, []byte(in)); err == nil {
 			t.Errorf("%q is read as %#v", in, m)

@@ -1,7 +1,6 @@
 package xftp
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -158,7 +157,7 @@ func helloError(err error) error {
 func (c *Client) hello(ctx context.Context, block []byte) ([]byte, error) {
 	var request io.Reader
 	if block != nil {
-		request = bytes.NewReader(block)
+		request = &requestBody{block: block, watch: new(watch)}
 	}
 	body, err := c.link.post(ctx, request)
 	if err != nil {

@@ -1,6 +1,7 @@
 package xftp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -66,7 +67,9 @@ func (r *countedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A requestBody is a block and, after it, a chunk of an exact size.
+// A requestBody is a block and, after it, a chunk of an exact size. Its last bytes come with io.EOF, so that the end of the stream
+// is in their frame: a relay answers a block as soon as it has it, and takes the reset of a stream that was answered before it
+// ended for an error of the connection (xftp.md §1).
 type requestBody struct {
 	watch *watch
 	moved func(int)
@@ -83,17 +86,17 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case len(b.block) == 0 && b.left == 0:
+	case b.err != nil:
+		return 0, b.err
+	case b.end() != nil:
 		return 0, io.EOF
 	case b.closed:
 		return 0, io.ErrClosedPipe
-	case b.err != nil:
-		return 0, b.err
 	case len(b.block) > 0:
 		n := copy(p, b.block)
 		b.block = b.block[n:]
 		b.watch.moved.Add(int64(n))
-		return n, nil
+		return n, b.end()
 	}
 	n, err := b.chunk.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
@@ -107,7 +110,15 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		err = nil
 	}
 	b.err = err
-	return n, err
+	return n, cmp.Or(err, b.end())
+}
+
+// end returns io.EOF after the last bytes.
+func (b *requestBody) end() error {
+	if len(b.block) == 0 && b.left == 0 {
+		return io.EOF
+	}
+	return nil
 }
 
 // close waits for a Read in progress, after which the chunk is not read any more, and tells whether
