@@ -187,22 +187,23 @@ func TestSilent(t *testing.T) {
 
 // rawPeer speaks HTTP/2 frame by frame.
 type rawPeer struct {
-	t      *testing.T
-	conn   *tls.Conn
-	framer *http2.Framer
-	header bytes.Buffer
-	enc    *hpack.Encoder
+	t       *testing.T
+	conn    *tls.Conn
+	session []byte
+	framer  *http2.Framer
+	header  bytes.Buffer
+	enc     *hpack.Encoder
 }
 
 func (s *testServer) raw(t *testing.T) *rawPeer {
 	t.Helper()
-	conn, _, err := dialTLS(s.addr, []string{"xftp/1"}, 0)
+	conn, session, err := dialTLS(s.addr, []string{"xftp/1"}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.NetConn().Close() })
 	conn.SetDeadline(time.Now().Add(patience))
-	r := &rawPeer{t: t, conn: conn, framer: http2.NewFramer(conn, conn)}
+	r := &rawPeer{t: t, conn: conn, session: session, framer: http2.NewFramer(conn, conn)}
 	r.enc = hpack.NewEncoder(&r.header)
 	r.framer.SetMaxReadFrameSize(1 << 20)
 	io.WriteString(conn, http2.ClientPreface)

@@ -84,9 +84,12 @@ func uploadError(err error) error {
 	return err
 }
 
-// close ends reading, and returns why it had failed, or nil.
-func (c *incoming) close() error {
-	c.mu.Lock()
+// close ends reading, and returns why it had failed, or nil. interrupt ends a Read that the store has not waited for.
+func (c *incoming) close(interrupt func()) error {
+	if !c.mu.TryLock() {
+		interrupt()
+		c.mu.Lock()
+	}
 	defer c.mu.Unlock()
 	err := c.err
 	if c.err == nil {
@@ -156,10 +159,8 @@ func (q *request) uploadNew(rec *record) (m xftp.Message, kept bool) {
 func (q *request) put(name string, rec *record) error {
 	in := newIncoming(q.body, rec)
 	err := q.server.store.Put(q.ctx, name, int64(rec.size), in)
-	if err != nil {
-		q.control.SetReadDeadline(time.Now()) // ends a Read that the store has not waited for
-	}
-	if e := in.close(); e != nil {
+	// Only where it has to be: the rest of the body can't be read after an interruption, and the client loses its connection.
+	if e := in.close(func() { q.control.SetReadDeadline(time.Now()) }); e != nil {
 		return e
 	}
 	return err
