@@ -66,6 +66,9 @@ func bench(ctx context.Context, args []string, stdout io.Writer) error {
 	if l.server, l.password, err = wire.ParseServerPassword(address); err != nil {
 		return err
 	}
+	if l.server.Scheme != wire.SMP {
+		return fmt.Errorf("--relay is the address of a relay for files, not of one for messages: %w", errUsage)
+	}
 	return l.run(ctx)
 }
 
@@ -182,6 +185,9 @@ func (l *load) newQueue(ctx context.Context, c *smp.Client, subscribe bool) (*be
 	defer dh.Wipe()
 	cmd := smp.New{RcvAuth: q.key.Public(), RcvDH: dh.Public(), Password: l.password, Mode: smp.ModeMessaging, Subscribe: subscribe}
 	m, err := c.Do(ctx, smp.Request{Key: &q.key, Command: cmd})
+	if errors.Is(err, smp.ErrAuth) {
+		return nil, fmt.Errorf("%w (%w)", errRefused, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -315,6 +321,9 @@ func (l *load) messages(ctx context.Context) error {
 func quantile(sorted []time.Duration, q float64) time.Duration {
 	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)].Round(10 * time.Microsecond)
 }
+
+// errRefused tells that the relay makes no queue.
+var errRefused = errors.New("the relay makes no queue for this password, which is in its address before the @, or for nobody")
 
 // errNoMessage tells that the relay has accepted a message and does not deliver it.
 var errNoMessage = errors.New("a message does not arrive")

@@ -204,7 +204,9 @@ func control(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	request.Command = words[0]
 	if len(words) == 2 {
-		request.ID = words[1]
+		if request.ID, err = idInLink(words[1]); err != nil {
+			return err
+		}
 	}
 	if request.Notice, err = parseNotice(notice); err != nil {
 		return err

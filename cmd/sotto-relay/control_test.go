@@ -22,8 +22,13 @@ import (
 // startRelay runs a relay with the command line, and ends it with the test.
 func startRelay(t *testing.T, args ...string) (dir string, server wire.Server) {
 	t.Helper()
+	return startRelayOf(t, relay.Settings{}, args...)
+}
+
+func startRelayOf(t *testing.T, settings relay.Settings, args ...string) (dir string, server wire.Server) {
+	t.Helper()
 	dir = t.TempDir()
-	if _, err := runLine(t, "init", "--data", dir); err != nil {
+	if _, err := relay.Init(dir, settings); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -44,7 +49,7 @@ func startRelay(t *testing.T, args ...string) (dir string, server wire.Server) {
 			t.Errorf("start returned %v", err)
 		}
 	})
-	if server, err = wire.ParseServer(strings.TrimSpace(line)); err != nil {
+	if server, _, err = wire.ParseServerPassword(strings.TrimSpace(line)); err != nil {
 		t.Fatal(err)
 	}
 	server.Hosts = []string{"127.0.0.1"}
@@ -207,6 +212,14 @@ func TestBench(t *testing.T) {
 	if _, err := runLine(t, "bench", "--relay", "relay.example"); !errors.Is(err, wire.ErrAddress) {
 		t.Errorf("no address: %v", err)
 	}
+	_, server = startRelayOf(t, relay.Settings{Password: "secret"})
+	if _, err := runLine(t, "bench", "--relay", server.Text("other"), "--seconds", "1"); !errors.Is(err, errRefused) {
+		t.Errorf("another password: %v", err)
+	}
+	server.Scheme = wire.XFTP
+	if _, err := runLine(t, "bench", "--relay", server.Text("secret")); !errors.Is(err, errUsage) {
+		t.Errorf("a relay for files: %v", err)
+	}
 }
 
 // TestBenchLeavesNothing checks that a load test deletes its queues, also when it is
@@ -233,16 +246,27 @@ func TestBenchLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestProxyPrivate sends through a relay of the command line to another one on this
-// machine: it has to be allowed.
+// TestProxyPrivate sends through a relay of the command line to another one on this machine: that has to be
+// allowed if the relay is there for others, too.
 func TestProxyPrivate(t *testing.T) {
 	_, target := startRelay(t)
-	for _, allowed := range []bool{false, true} {
-		var args []string
-		if allowed {
-			args = []string{"--proxy-private"}
-		}
-		_, proxy := startRelay(t, args...)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	l.Close()
+	public := relay.Settings{Hosts: []string{"relay.example"}, Port: port}
+	for _, test := range []struct {
+		settings relay.Settings
+		args     []string
+		allowed  bool
+	}{
+		{public, []string{"--listen", "127.0.0.1:" + port}, false},
+		{relay.Settings{}, []string{"--proxy-private"}, true},
+		{relay.Settings{}, nil, true},
+	} {
+		_, proxy := startRelayOf(t, test.settings, test.args...)
 		l := load{server: proxy}
 		c, err := l.connect(t.Context())
 		if err != nil {
@@ -250,7 +274,7 @@ func TestProxyPrivate(t *testing.T) {
 		}
 		defer c.Close()
 		m, err := c.Do(t.Context(), smp.Request{Command: smp.Prxy{Server: target}})
-		if allowed {
+		if test.allowed {
 			if _, ok := m.(smp.PKey); !ok || err != nil {
 				t.Errorf("allowed: %v, %v", m, err)
 			}

@@ -17,6 +17,7 @@ import (
 // operator's own network for everybody.
 type outbound struct {
 	private bool             // addresses of private networks are allowed
+	local   bool             // addresses of this machine are allowed: the relay is only for this machine itself
 	socks   *transport.Proxy // for onion hosts, nil for none
 	lookup  func(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
@@ -105,8 +106,26 @@ var forbidden = func() (list []netip.Prefix) {
 	return list
 }()
 
+// onlyLocal tells whether a relay that listens at addr and has hosts in its address can be reached from this machine
+// alone. An onion service listens on it, too, but for others.
+func onlyLocal(addr net.Addr, hosts []string) bool {
+	listens, ok := addr.(*net.TCPAddr)
+	return ok && listens.IP.IsLoopback() && localHosts(hosts)
+}
+
+// localHosts tells whether all hosts are names of this machine for itself.
+func localHosts(hosts []string) bool {
+	return !slices.ContainsFunc(hosts, func(host string) bool {
+		a, err := netip.ParseAddr(strings.Trim(host, "[]"))
+		return !strings.EqualFold(host, "localhost") && (err != nil || !a.IsLoopback())
+	})
+}
+
 func (o *outbound) allows(a netip.Addr) bool {
 	a = a.Unmap()
+	if o.local && a.IsLoopback() && a.Zone() == "" {
+		return true
+	}
 	if o.private {
 		return a.IsValid() && !a.IsUnspecified() && !a.IsMulticast()
 	}

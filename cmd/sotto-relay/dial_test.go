@@ -41,6 +41,37 @@ func TestAllows(t *testing.T) {
 	}
 }
 
+func TestOnlyLocal(t *testing.T) {
+	at := func(ip string) net.Addr { return &net.TCPAddr{IP: net.ParseIP(ip), Port: 5223} }
+	for _, test := range []struct {
+		addr  net.Addr
+		hosts []string
+		want  bool
+	}{
+		{at("127.0.0.1"), nil, true},
+		{at("::1"), []string{"localhost", "127.0.0.1", "[::1]"}, true},
+		{at("0.0.0.0"), nil, false},
+		{at("::"), []string{"localhost"}, false},
+		{at("192.168.1.1"), nil, false},
+		{at("127.0.0.1"), []string{"relay.example"}, false},
+		{at("127.0.0.1"), []string{"localhost", "abc.onion"}, false},
+		{at("127.0.0.1"), []string{"10.0.0.1"}, false},
+		{&net.UnixAddr{}, nil, false},
+	} {
+		if got := onlyLocal(test.addr, test.hosts); got != test.want {
+			t.Errorf("%v with %v: %t", test.addr, test.hosts, got)
+		}
+	}
+	o := &outbound{local: true}
+	for addr, want := range map[string]bool{
+		"127.0.0.1": true, "::1": true, "::ffff:127.0.0.1": true, "8.8.8.8": true, "10.0.0.1": false, "192.168.1.1": false, "0.0.0.0": false,
+	} {
+		if got := o.allows(netip.MustParseAddr(addr)); got != want {
+			t.Errorf("%s: %t", addr, got)
+		}
+	}
+}
+
 func TestResolve(t *testing.T) {
 	asked := 0
 	o := &outbound{lookup: func(_ context.Context, _, host string) ([]netip.Addr, error) {

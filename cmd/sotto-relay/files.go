@@ -124,21 +124,32 @@ func (s *servers) WriteMetrics(w io.Writer) error {
 	return err
 }
 
-// serve serves until ctx is done or one of the servers fails; then it stops both.
-func (s *servers) serve(ctx context.Context, messages, ofFiles net.Listener) error {
-	if s.files == nil {
-		return s.messages.Serve(ctx, messages)
-	}
+// serve serves until ctx is done or one of the servers fails; then it stops all. ofFiles is nil without files.
+func (s *servers) serve(ctx context.Context, messages []net.Listener, ofFiles net.Listener) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	failed := make(chan error, 1)
-	go func() {
-		defer cancel()
-		failed <- s.files.Serve(ctx, ofFiles)
-	}()
-	err := s.messages.Serve(ctx, messages)
-	cancel()
-	return errors.Join(err, <-failed)
+	failed := make(chan error)
+	begin := func(serve func(context.Context, net.Listener) error, l net.Listener) {
+		go func() {
+			err := serve(ctx, l)
+			cancel()
+			failed <- err
+		}()
+	}
+	for _, l := range messages {
+		begin(s.messages.Serve, l)
+	}
+	count := len(messages)
+	if s.files != nil {
+		begin(s.files.Serve, ofFiles)
+		count++
+	}
+	for range count {
+		if e := <-failed; e != nil && !errors.Is(err, e) { // a failure of the store ends all alike
+			err = errors.Join(err, e)
+		}
+	}
+	return err
 }
 
 // openFiles opens the server for files of the relay in dir and returns what closes it.
@@ -173,10 +184,12 @@ func listenFiles(o startOptions, port string) (net.Listener, error) {
 	address := o.files.listen
 	if address == "" {
 		host := ""
-		if h, p, err := net.SplitHostPort(o.listen); err == nil {
-			host = h
-			if p == "0" && port == "" {
-				port = p
+		if len(o.listen) > 0 {
+			if h, p, err := net.SplitHostPort(o.listen[0]); err == nil {
+				host = h
+				if p == "0" && port == "" {
+					port = p
+				}
 			}
 		}
 		own := port

@@ -147,7 +147,7 @@ func TestFilesPort(t *testing.T) {
 	}
 	// A relay whose port was not decided goes without files when the usual one is in use.
 	for _, port := range []string{"", taken} {
-		o := startOptions{listen: "127.0.0.1:1"}
+		o := startOptions{listen: hosts{"127.0.0.1:1"}}
 		o.config.Log = slog.New(slog.DiscardHandler)
 		other, err := listenFiles(o, port)
 		if port == "" {
@@ -166,7 +166,7 @@ func TestFilesPort(t *testing.T) {
 		}
 	}
 	for _, port := range []string{"x", "0", "65536"} {
-		if _, err := runLine(t, "init", "--data", t.TempDir(), "--files-port", port); !errors.Is(err, wire.ErrAddress) {
+		if _, err := runLine(t, "init", "--data", t.TempDir(), "--files-port", port); !errors.Is(err, relay.ErrSetting) {
 			t.Errorf("port %s: %v", port, err)
 		}
 	}

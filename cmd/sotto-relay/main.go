@@ -1,7 +1,7 @@
 // Command sotto-relay is a relay for messages and files that anyone can run.
 //
 //	sotto-relay init --data DIR [--host HOST]... [--port PORT] [--files-port PORT] [--password PASSWORD]
-//	sotto-relay start --data DIR [--listen ADDRESS] [--files-listen ADDRESS]
+//	sotto-relay start --data DIR [--listen ADDRESS]... [--files-listen ADDRESS]
 //	sotto-relay address --data DIR [--host HOST]... [--files]
 //	sotto-relay control --data DIR status|block|unblock|delete [ID]
 //	sotto-relay bench --relay ADDRESS [--connections N] [--seconds S]
@@ -12,6 +12,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -19,9 +20,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -45,11 +48,12 @@ Usage:
       --files-port  port in the address for files, if it is not 5443
       --password    only who knows it can create queues and store files
 
-  sotto-relay start --data DIR [--listen ADDRESS] [--onion]
+  sotto-relay start --data DIR [--listen ADDRESS]... [--onion]
       Runs the relay until it is told to stop (Ctrl-C or SIGTERM) and prints its
       addresses when it is ready.
       --listen                      address and port, :5223 or the port of the
-                                    relay's address
+                                    relay's address. May be given again: apps can be
+                                    told to use port 443 where an address has none
       --message-days                days after which messages are deleted, 21
       --queue-days                  days without use after which queues are deleted,
                                     0 for never
@@ -66,14 +70,15 @@ Usage:
       --max-connections-per-source  of one IPv4 address or IPv6 /64, 2000; connections
                                     from this machine (an onion service) don't count
       --max-queues                  queues that there are, 10000000
-      --new-queues-per-minute       that one connection creates, 600; more have to wait
+      --new-queues-per-minute       that one connection creates, 6000; more have to wait
       --commands-per-second         of one connection, 5000; more have to wait
     Private routing (clients send to other relays through this one; who may create
     queues may do that):
       --no-proxy                    refuse it
       --proxy-private               connect to relays with private and loopback addresses,
                                     too. Without it nobody can reach into the network
-                                    that this machine is in
+                                    that this machine is in; only a relay that listens on
+                                    127.0.0.1 and has no other host reaches others there
       --socks ADDRESS               SOCKS5 proxy for onion hosts, such as Tor's
                                     127.0.0.1:9050
     Files, encrypted by who sends them, until they expire:
@@ -106,8 +111,8 @@ Usage:
                                file are deleted
       unblock ID               takes that back for a queue
       delete ID                deletes a queue and its messages, or a piece of a file
-      ID of a queue is what stands in a link after the last / and before the #, that of a
-      piece of a file is the first one after its number in the description of the file.
+      ID of a queue is a link to it of any kind, in quotes, or the id of its sender; that of
+      a piece of a file is the first one after its number in the description of the file.
 
   sotto-relay bench --relay ADDRESS [--connections N] [--seconds S] [--pid PID]
       Loads a relay, this one or any other of the network, and prints handshakes, new
@@ -228,6 +233,10 @@ func initialize(args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if s.Port == defaultFilesPort && s.FilesPort == "" || s.FilesPort == defaultPort && s.Port == "" {
+		return fmt.Errorf("%w: port %s can't be both for messages and for files; --port and --files-port choose them",
+			relay.ErrSetting, cmp.Or(s.Port, s.FilesPort))
+	}
 	address, err := relay.Init(dir, s)
 	if err != nil {
 		return err
@@ -267,6 +276,13 @@ func show(w io.Writer, password string, addresses ...wire.Server) error {
 		if len(a.Hosts) == 0 {
 			a.Hosts = []string{"localhost"}
 		}
+		a.Hosts = slices.Clone(a.Hosts)
+		for i, host := range a.Hosts {
+			// Without brackets a port would be read as a part of it.
+			if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
+				a.Hosts[i] = "[" + host + "]"
+			}
+		}
 		fmt.Fprintln(&text, a.Text(password))
 	}
 	_, err := io.WriteString(w, text.String())
@@ -276,9 +292,10 @@ func show(w io.Writer, password string, addresses ...wire.Server) error {
 // startOptions are the flags of start.
 type startOptions struct {
 	config                relay.Config
-	listen, metrics       string
-	socks                 string
+	listen                hosts
+	metrics, socks        string
 	noProxy, proxyPrivate bool
+	out                   *outbound // nil without a proxy
 	files                 fileOptions
 	onion                 onionOptions
 }
@@ -287,7 +304,7 @@ func parseStart(args []string) (dir string, o startOptions, err error) {
 	var messageDays, queueDays int
 	c := &o.config
 	dir, err = parse("start", args, func(f *flag.FlagSet) {
-		f.StringVar(&o.listen, "listen", "", "")
+		f.Var(&o.listen, "listen", "")
 		f.IntVar(&messageDays, "message-days", 0, "")
 		f.IntVar(&queueDays, "queue-days", 0, "")
 		f.IntVar(&c.MaxConnections, "max-connections", 0, "")
@@ -312,11 +329,11 @@ func parseStart(args []string) (dir string, o startOptions, err error) {
 	const day = 24 * time.Hour
 	c.MessageTTL, c.QueueTTL = time.Duration(messageDays)*day, time.Duration(queueDays)*day
 	if !o.noProxy {
-		out := &outbound{private: o.proxyPrivate, lookup: net.DefaultResolver.LookupNetIP}
+		o.out = &outbound{private: o.proxyPrivate, lookup: net.DefaultResolver.LookupNetIP}
 		if o.socks != "" {
-			out.socks = &transport.Proxy{Address: o.socks}
+			o.out.socks = &transport.Proxy{Address: o.socks}
 		}
-		c.Dial = out.dial
+		c.Dial = o.out.dial
 	}
 	return dir, o, errors.Join(o.files.check(), o.onion.check())
 }
@@ -348,19 +365,20 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	defer func() { err = errors.Join(err, r.Close()) }()
 	running := &servers{messages: r}
 	address := r.Address()
-	listen := o.listen
-	if listen == "" {
-		listen = ":" + defaultPort
-		if address.Port != "" {
-			listen = ":" + address.Port
+	listeners, err := listen(o.listen, address.Port)
+	for _, l := range listeners {
+		defer l.Close()
+	}
+	if err != nil {
+		return err
+	}
+	if o.out != nil {
+		o.out.local = !o.onion.on
+		for _, l := range listeners {
+			o.out.local = o.out.local && onlyLocal(l.Addr(), address.Hosts)
 		}
 	}
-	l, err := net.Listen("tcp", listen)
-	if err != nil {
-		return fmt.Errorf("listening for messages (--listen chooses another address and port): %w", err)
-	}
-	defer l.Close()
-	addresses := []wire.Server{shown(address, l, defaultPort)}
+	addresses := []wire.Server{shown(address, listeners[0], defaultPort)}
 
 	var fileListener net.Listener
 	if !o.files.off {
@@ -384,7 +402,7 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	}
 
 	if o.onion.on {
-		end, e := o.onion.publish(ctx, dir, o.config.Log, addresses, l, fileListener)
+		end, e := o.onion.publish(ctx, dir, o.config.Log, addresses, listeners[0], fileListener)
 		if e != nil {
 			return e
 		}
@@ -407,13 +425,30 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	if err := show(stdout, r.Password(), addresses...); err != nil {
 		return err
 	}
-	return running.serve(ctx, l, fileListener)
+	return running.serve(ctx, listeners, fileListener)
+}
+
+// listen listens for messages at addresses, or if there are none at the port of the relay's address. With an error
+// it returns those listeners that there are.
+func listen(addresses []string, port string) (list []net.Listener, err error) {
+	if len(addresses) == 0 {
+		addresses = []string{":" + cmp.Or(port, defaultPort)}
+	}
+	for _, address := range addresses {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return list, fmt.Errorf("listening for messages (--listen chooses another address and port): %w", err)
+		}
+		list = append(list, l)
+	}
+	return list, nil
 }
 
 // shown is the address of a server that listens on l. One that has no port because it was never
-// decided is shown with the port where it really listens, unless that is the usual one.
+// decided is shown with the port where it really listens, unless that is the usual one; or, if it
+// has hosts for others, that may lead to another port than this one.
 func shown(address wire.Server, l net.Listener, usual string) wire.Server {
-	if address.Port != "" || len(address.Hosts) > 0 && usual != "" {
+	if address.Port != "" || !localHosts(address.Hosts) && usual != "" {
 		return address
 	}
 	if _, port, err := net.SplitHostPort(l.Addr().String()); err == nil && port != usual {

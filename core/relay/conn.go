@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,7 +24,7 @@ import (
 )
 
 // Bounds of what a connection may have waiting to be sent. A client that doesn't read its
-// answers is not read from either; notifications beyond the bound are dropped.
+// answers is not read from either; notifications beyond the bound are kept for its next NSUB.
 const (
 	maxWaiting       = 256
 	maxWaitingNotice = 1024
@@ -53,6 +54,7 @@ type conn struct {
 	commands  front.Bucket
 	creations front.Bucket
 	proxied   chan struct{} // has an element for each request to another relay; nil before the first
+	first     []outgoing    // messages that the SUBs of the block which is executed are to get
 
 	proxying sync.WaitGroup // requests to other relays
 
@@ -65,7 +67,9 @@ type conn struct {
 	mu      sync.Mutex
 	ready   sync.Cond // there is room in waiting, or the connection is closed
 	waiting []outgoing
-	writing bool // a goroutine is sending what waits
+	later   []outgoing // messages after SUBs, which come one by one while there is nothing else to send
+	held    bool       // nothing of what waits is to be sent yet
+	writing bool       // a goroutine is sending what waits
 	closed  bool
 	writer  sync.WaitGroup
 }
@@ -73,11 +77,13 @@ type conn struct {
 // outgoing is an answer or event that waits to be sent. It has one of message, delivery
 // and notice.
 type outgoing struct {
+	answer   bool // to a command that could be read; else it is an event
 	corrID   string
 	entity   smp.ID
 	message  smp.Message
 	delivery *subscription // the message that is offered to it
 	notice   *notice
+	joins    bool    // a message that goes into the block of the answers before it, if there is room
 	stored   *commit // is on disk before this is sent
 }
 
@@ -87,7 +93,7 @@ func newConn(ctx context.Context, r *Relay, nc net.Conn) *conn {
 	c.ctx, c.cancel = context.WithCancel(ctx)
 	perSecond, perMinute := float64(r.config.CommandsPerSecond), float64(r.config.NewQueuesPerMinute)
 	c.commands, c.creations = front.NewBucket(perSecond, 10*perSecond), front.NewBucket(perMinute/60, perMinute)
-	c.net = front.TLS(nc, r.tls)
+	c.net = front.TLS(nc, r.tlsFor(nc))
 	return c
 }
 
@@ -142,7 +148,7 @@ func (c *conn) end() {
 
 func (c *conn) close() {
 	c.mu.Lock()
-	c.closed, c.waiting = true, nil
+	c.closed, c.waiting, c.later = true, nil, nil
 	c.ready.Broadcast()
 	c.mu.Unlock()
 	c.cancel()
@@ -156,6 +162,9 @@ func (c *conn) handshake(ctx context.Context) error {
 	deadline := func(d time.Duration) { c.net.SetDeadline(time.Now().Add(d)) }
 	deadline(config.TLSTimeout)
 	if err := c.net.HandshakeContext(ctx); err != nil {
+		if isCertificateFailure(err) {
+			c.relay.unasked.add(addressOf(c.net.NetConn()), config.Now())
+		}
 		return err
 	}
 	state := c.net.ConnectionState()
@@ -345,9 +354,48 @@ func (c *conn) answer(o outgoing) {
 func (c *conn) makeRoom() {
 	c.mu.Lock()
 	for len(c.waiting) >= maxWaiting && !c.closed {
+		c.release()
 		c.ready.Wait()
 	}
 	c.mu.Unlock()
+}
+
+// hold keeps answers and events until letGo, so that the answers to one block share a block.
+func (c *conn) hold() {
+	c.mu.Lock()
+	c.held = true
+	c.mu.Unlock()
+}
+
+// letGo has what was held sent.
+func (c *conn) letGo() {
+	c.mu.Lock()
+	c.release()
+	c.mu.Unlock()
+}
+
+// release is letGo with the mutex held.
+func (c *conn) release() {
+	c.held = false
+	if len(c.waiting)+len(c.later) > 0 {
+		c.startWriting()
+	}
+}
+
+// startWriting has what waits sent, unless somebody does that or it is held. The mutex is held.
+func (c *conn) startWriting() {
+	if !c.writing && !c.held && !c.closed {
+		c.writing = true
+		c.writer.Add(1)
+		c.relay.startWriter(c)
+	}
+}
+
+// takesNotice tells whether there is room for a notice.
+func (c *conn) takesNotice() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.closed && len(c.waiting) < maxWaitingNotice
 }
 
 // push queues an answer or event. It never waits, so it may be called with locks held.
@@ -358,10 +406,30 @@ func (c *conn) push(o outgoing) {
 		return
 	}
 	c.waiting = append(c.waiting, o)
-	if !c.writing {
-		c.writing = true
-		c.writer.Add(1)
-		c.relay.startWriter(c)
+	c.startWriting()
+}
+
+// maxJoining is how many answers the first message after SUBs may share a block with (smp-commands.md §5).
+const maxJoining = 4
+
+// deliverFirst has the messages sent that the SUBs of a block are to get, when the answers to the whole block
+// are there: a client waits for answers, and messages would hold them up where the network is slow.
+func (c *conn) deliverFirst(answers int) {
+	if len(c.first) == 0 {
+		return
+	}
+	list := c.first
+	c.first = nil
+	if answers <= maxJoining {
+		list[0].joins = true
+		c.push(list[0])
+		list = list[1:]
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.later = append(c.later, list...)
+		c.startWriting()
 	}
 }
 
@@ -370,19 +438,62 @@ func (c *conn) write() {
 	defer c.recovered()
 	for {
 		c.mu.Lock()
-		list := c.waiting
-		c.waiting = nil
-		if len(list) == 0 {
+		list, later := c.waiting, len(c.later)
+		if c.held || len(list)+later == 0 {
 			c.writing = false
 			c.mu.Unlock()
 			return
 		}
+		c.waiting = nil
 		c.ready.Broadcast()
 		c.mu.Unlock()
-		if err := c.writeAll(list); err != nil {
+		_, err := c.writeAll(noticesLast(list))
+		if err == nil {
+			err = c.writeLater(later)
+		}
+		if err != nil {
 			c.close()
 		}
 	}
+}
+
+// noticesLast returns list with the notices at its end, in their order. Many may stand among answers and would cut
+// these into many blocks; it doesn't matter when they come. That of other events does: an END says something else
+// after the answer to the next SUB.
+func noticesLast(list []outgoing) []outgoing {
+	isNotice := func(o outgoing) bool { return o.notice != nil }
+	if !slices.ContainsFunc(list, isNotice) {
+		return list
+	}
+	sorted := make([]outgoing, 0, len(list))
+	for _, last := range []bool{false, true} {
+		for _, o := range list {
+			if isNotice(o) == last {
+				sorted = append(sorted, o)
+			}
+		}
+	}
+	return sorted
+}
+
+// writeLater sends the first of up to n messages that come later which somebody is still to get.
+func (c *conn) writeLater(n int) error {
+	for range n {
+		c.mu.Lock()
+		if c.closed {
+			c.mu.Unlock()
+			return nil
+		}
+		o := c.later[0]
+		if c.later = c.later[1:]; len(c.later) == 0 {
+			c.later = nil
+		}
+		c.mu.Unlock()
+		if written, err := c.writeAll([]outgoing{o}); written || err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // batchSize is the room for transmissions in a block, which leaves some for block
@@ -392,13 +503,17 @@ const (
 	batchCount = 255
 )
 
-// writeAll sends answers and events in their order in as few blocks as they fit in.
-func (c *conn) writeAll(list []outgoing) error {
+// writeAll sends answers and events in their order in as few blocks as they fit in. As in the reference events
+// share no block with answers, and a message that is an event shares its block with nothing, but for what joins
+// (smp-commands.md §5): simple clients read one transmission as the answer to their command. written tells
+// whether there was anything to send.
+func (c *conn) writeAll(list []outgoing) (written bool, err error) {
 	buf := blocks.Get().(*[crypt.BlockSize]byte)
 	defer blocks.Put(buf)
 	taken := blocks.Get().(*[crypt.BlockSize]byte)
 	defer blocks.Put(taken)
 	content := append(buf[:0], 0) // the count
+	var last *outgoing            // in content
 	for i := range list {
 		o := &list[i]
 		message := c.resolve(o, taken)
@@ -411,18 +526,30 @@ func (c *conn) writeAll(list []outgoing) error {
 			content = c.encode(content[:start+2], o, smp.ErrInternal)
 		}
 		binary.BigEndian.PutUint16(content[start:], uint16(len(content)-start-2))
-		if len(content) > 1+batchSize || content[0] == batchCount {
+		if content[0] > 0 && (len(content) > 1+batchSize || content[0] == batchCount || !o.mayFollow(last)) {
 			if err := c.writeBlock(content[:start]); err != nil {
-				return err
+				return written, err
 			}
 			content = append(append(buf[:0], 0), content[start:]...)
 		}
 		content[0]++
+		last, written = o, true
 	}
-	if content[0] == 0 {
-		return nil
+	if !written {
+		return false, nil
 	}
-	return c.writeBlock(content)
+	return true, c.writeBlock(content)
+}
+
+// mayFollow tells whether o may stand behind before in a block.
+func (o *outgoing) mayFollow(before *outgoing) bool {
+	switch {
+	case o.joins:
+		return before.answer
+	case o.answer || before.answer:
+		return o.answer && before.answer
+	}
+	return o.delivery == nil && before.delivery == nil
 }
 
 // encode appends the transmission of a message, whose body comes last.
@@ -435,7 +562,7 @@ func (c *conn) encode(b []byte, o *outgoing, m smp.Message) []byte {
 // for an event that has become void. It may stand in buf.
 func (c *conn) resolve(o *outgoing, buf *[crypt.BlockSize]byte) smp.Message {
 	if err := o.stored.wait(); err != nil {
-		if o.corrID == "" {
+		if !o.answer {
 			return nil
 		}
 		return c.relay.storeError(err)
@@ -446,7 +573,7 @@ func (c *conn) resolve(o *outgoing, buf *[crypt.BlockSize]byte) smp.Message {
 		switch {
 		case ok:
 			return msg
-		case o.corrID == "":
+		case !o.answer:
 			return nil
 		case err != nil:
 			return c.relay.storeError(err)

@@ -258,12 +258,28 @@ func TestDamagedStore(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r, err := Open(s.dir, Config{})
-	if err != nil {
-		return
+	if r, err := Open(s.dir, Config{}); err == nil {
+		if _, err := r.Queue(q.SndID); err == nil || errors.Is(err, ErrNoQueue) {
+			t.Errorf("a damaged queue: %v", err)
+		}
+		r.Close()
+	} else if !errors.Is(err, disk.ErrDamaged) {
+		t.Errorf("a damaged table: %v", err)
 	}
-	defer r.Close()
-	if _, err := r.Queue(q.SndID); err == nil || errors.Is(err, ErrNoQueue) {
-		t.Errorf("a damaged queue: %v", err)
+
+	// What makes the store unreadable as a whole says so, and that it is in use something else.
+	for _, pattern := range []string{"*.sst", "MANIFEST-*"} {
+		for _, name := range must(filepath.Glob(filepath.Join(s.dir, storeDir, pattern))) {
+			if err := os.WriteFile(name, []byte("no store"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Open(s.dir, Config{}); !errors.Is(err, disk.ErrDamaged) {
+			t.Errorf("%s: %v", pattern, err)
+		}
+	}
+	other := startRelay(t, Config{})
+	if _, err := Open(other.dir, Config{}); !errors.Is(err, disk.ErrInUse) {
+		t.Errorf("a relay that runs: %v", err)
 	}
 }

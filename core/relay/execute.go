@@ -27,6 +27,9 @@ func (c *conn) executeBlock(content []byte) {
 		c.answer(outgoing{message: smp.ErrBlock})
 		return
 	}
+	c.hold()
+	defer c.letGo()
+	defer c.deliverFirst(len(list))
 	for _, b := range list {
 		t, err := c.params.ParseTransmission(b)
 		if err != nil {
@@ -37,7 +40,7 @@ func (c *conn) executeBlock(content []byte) {
 		c.makeRoom()
 		q := request{conn: c, relay: c.relay, version: c.params.Version, service: c.service, t: t}
 		q.reply = func(o outgoing) {
-			o.corrID, o.entity = string(t.CorrID), smp.ID(t.Entity)
+			o.answer, o.corrID, o.entity = true, string(t.CorrID), smp.ID(t.Entity)
 			c.push(o)
 		}
 		q.execute(c.params)

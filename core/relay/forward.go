@@ -71,7 +71,7 @@ func (q *request) executeForwarded(version uint16, content []byte) (answer outgo
 	p := smp.Params{Version: max(version, versionForwarded), SessionID: q.conn.params.SessionID}
 	t, err := p.ParseTransmission(list[0])
 	if err != nil {
-		return outgoing{message: smp.ErrBlock}, nil
+		return outgoing{corrID: string(t.CorrID), message: asError(err)}, nil
 	}
 	inner := request{conn: q.conn, relay: q.relay, version: version, t: t}
 	inner.reply = func(o outgoing) {

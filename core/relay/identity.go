@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/sotto-chat/sotto/core/relay/internal/front"
@@ -27,6 +26,8 @@ var (
 	ErrNotInitialized = errors.New("this folder is not that of a relay: run init first")
 	ErrIdentity       = front.ErrIdentity
 	ErrSettings       = errors.New("relay.json is damaged: correct it or restore it from a backup")
+	// ErrSetting is wrapped with which setting can't be as it is.
+	ErrSetting = errors.New("a setting of the relay can't be used")
 )
 
 // Settings are what an operator decides once, when the relay is made. They are kept in
@@ -40,34 +41,41 @@ type Settings struct {
 	FilesPort string `json:"filesPort,omitempty"`
 }
 
+// check returns ErrSetting if there can be no address with the settings.
 func (s Settings) check() error {
-	address := "smp://" + wire.EncodeBase64(make([]byte, 32))
-	if s.Password != "" {
-		address += ":" + s.Password
+	if len(s.Hosts) > wire.MaxHosts {
+		return fmt.Errorf("%w: %d hosts, there may be %d", ErrSetting, len(s.Hosts), wire.MaxHosts)
 	}
-	hosts := s.Hosts
-	if len(hosts) == 0 {
-		hosts = []string{"localhost"}
+	for _, host := range s.Hosts {
+		if list, port, err := wire.ParseHosts(host); err != nil || port != "" || len(list) != 1 {
+			return fmt.Errorf("%w: %q is not the name or the IP address of a host", ErrSetting, host)
+		}
 	}
-	address += "@" + strings.Join(hosts, ",")
 	for _, port := range []string{s.Port, s.FilesPort} {
-		text := address
-		if port != "" {
-			text += ":" + port
+		if _, parsed, err := wire.ParseHosts("localhost:" + port); port != "" && (err != nil || parsed != port) {
+			return fmt.Errorf("%w: port %q is not a number from 1 to 65535", ErrSetting, port)
 		}
-		if _, _, err := wire.ParseServerPassword(text); err != nil {
-			return fmt.Errorf("relay settings: %w", err)
-		}
+	}
+	if s.Password == "" {
+		return nil
+	}
+	text := "smp://" + wire.EncodeBase64(make([]byte, 32)) + ":" + s.Password + "@localhost"
+	if _, parsed, err := wire.ParseServerPassword(text); err != nil || parsed != s.Password {
+		return fmt.Errorf("%w: the password has a character that can't stand in an address (space @ : /), or more than 255", ErrSetting)
 	}
 	return nil
 }
 
 // Init makes dir the directory of a new relay: an identity that never changes, a server
 // certificate signed by it, and the settings. It returns the address of the relay, without
-// hosts if the settings have none. It is ErrInitialized if dir has a relay already.
+// hosts if the settings have none. It is ErrInitialized if dir has a relay already. If only
+// relay.json is missing, the relay is that of before with new settings.
 func Init(dir string, settings Settings) (wire.Server, error) {
 	if err := settings.check(); err != nil {
 		return wire.Server{}, err
+	}
+	if settings.FilesPort != "" && settings.FilesPort == settings.Port {
+		return wire.Server{}, fmt.Errorf("%w: port %s can't be both for messages and for files", ErrSetting, settings.Port)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return wire.Server{}, fmt.Errorf("making the relay's folder: %w", err)
@@ -75,11 +83,28 @@ func Init(dir string, settings Settings) (wire.Server, error) {
 	if _, err := os.Stat(filepath.Join(dir, settingsFile)); err == nil {
 		return wire.Server{}, ErrInitialized
 	}
-	hash, err := front.WriteIdentity(dir, time.Now())
+	hash, err := makeIdentity(dir)
 	if err != nil {
-		return wire.Server{}, fmt.Errorf("making the relay's identity: %w", err)
+		return wire.Server{}, err
 	}
 	return address(hash, settings, nil), writeSettings(dir, settings)
+}
+
+// makeIdentity makes an identity in dir and returns its fingerprint. One that is there, of a relay whose settings
+// were lost, is kept: nobody could make it again. So are its remains if the relay has queues.
+func makeIdentity(dir string) (wire.KeyHash, error) {
+	id, err := front.ReadIdentity(dir)
+	if err == nil {
+		return id.Hash, nil
+	}
+	if _, e := os.Stat(filepath.Join(dir, storeDir)); e == nil {
+		return wire.KeyHash{}, fmt.Errorf("this folder has the queues of a relay: %w", err)
+	}
+	hash, err := front.WriteIdentity(dir, time.Now())
+	if err != nil {
+		return wire.KeyHash{}, fmt.Errorf("making the relay's identity: %w", err)
+	}
+	return hash, nil
 }
 
 func writeSettings(dir string, s Settings) error {

@@ -69,6 +69,42 @@ func TestInit(t *testing.T) {
 	}
 }
 
+// TestInitAgain checks that nothing of a relay is lost when its settings are and somebody makes a relay in its folder.
+func TestInitAgain(t *testing.T) {
+	dir := t.TempDir()
+	first := must(Init(dir, Settings{Hosts: []string{"relay.example"}}))
+	startIn(t, dir, Config{}).stop()
+	lose := func(names ...string) {
+		t.Helper()
+		for _, name := range names {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	lose(settingsFile)
+	again := must(Init(dir, Settings{Hosts: []string{"other.example"}}))
+	if again.KeyHash != first.KeyHash || again.Hosts[0] != "other.example" {
+		t.Errorf("the address %v has become %v", first, again)
+	}
+	startIn(t, dir, Config{}).stop()
+
+	lose(settingsFile, front.CertFile)
+	before := must(os.ReadFile(filepath.Join(dir, front.CAKeyFile)))
+	if _, err := Init(dir, Settings{}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Init without the certificate: %v", err)
+	}
+	if after := must(os.ReadFile(filepath.Join(dir, front.CAKeyFile))); string(after) != string(before) {
+		t.Error("the key of the identity is lost")
+	}
+	// What a crash in Init has left is made anew.
+	if err := os.RemoveAll(filepath.Join(dir, storeDir)); err != nil {
+		t.Fatal(err)
+	}
+	must(Init(dir, Settings{}))
+	startIn(t, dir, Config{}).stop()
+}
+
 // TestCertificates checks what clients of the network check (smp-transport.md §2).
 func TestCertificates(t *testing.T) {
 	dir := t.TempDir()
@@ -104,9 +140,9 @@ func TestDamagedFolder(t *testing.T) {
 		want    error
 	}{
 		"settings":          {settingsFile, []byte("{"), ErrSettings},
-		"host":              {settingsFile, []byte(`{"hosts":["a b"]}`), wire.ErrAddress},
-		"port":              {settingsFile, []byte(`{"port":"70000"}`), wire.ErrAddress},
-		"password":          {settingsFile, []byte(`{"password":"a@b"}`), wire.ErrAddress},
+		"host":              {settingsFile, []byte(`{"hosts":["a b"]}`), ErrSetting},
+		"port":              {settingsFile, []byte(`{"port":"70000"}`), ErrSetting},
+		"password":          {settingsFile, []byte(`{"password":"a@b"}`), ErrSetting},
 		"empty certificate": {front.CertFile, nil, ErrIdentity},
 		"no certificate":    {front.CertFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}), ErrIdentity},
 		"key for another":   {front.KeyFile, must(os.ReadFile(filepath.Join(other, front.KeyFile))), ErrIdentity},

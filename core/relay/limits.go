@@ -11,6 +11,7 @@ import (
 func (c *conn) limit(b *front.Bucket) {
 	if d := b.Take(time.Now()); d > 0 {
 		c.relay.stats.slowed.Add(1)
+		c.letGo()
 		front.Sleep(c.ctx, d)
 	}
 }

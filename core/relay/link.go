@@ -48,7 +48,7 @@ func (q *request) getLink() {
 // id away from another queue (smp-commands.md §5).
 func (q *request) setLink(queue *queue, cmd smp.LSet) {
 	id, ok := keyOf(cmd.LinkID)
-	if !ok || queue.mode == smp.ModeMessaging && queue.sndKey != nil ||
+	if !ok || queue.mode != smp.ModeContact && queue.sndKey != nil ||
 		queue.link != nil && *queue.link != id {
 		q.fail(smp.ErrAuth)
 		return

@@ -87,6 +87,15 @@ func TestContactLink(t *testing.T) {
 	b.want(smp.OK{}, smp.LSet{LinkID: id, Data: data}, other.RcvID, other.rcv.private)
 	b.want(smp.Lnk{SndID: other.SndID, Data: data}, smp.LGet{}, id, nil)
 
+	// A queue of an old client may have a link until it is secured, and then keeps the one it has.
+	old := a.newQueue(smp.ModeUnknown, nil)
+	oldID := newLinkID()
+	a.want(smp.OK{}, smp.LSet{LinkID: oldID, Data: data}, old.RcvID, old.rcv.private)
+	b.want(smp.Lnk{SndID: old.SndID, Data: data}, smp.LGet{}, oldID, nil)
+	a.want(smp.OK{}, smp.Key{Key: key.public}, old.RcvID, old.rcv.private)
+	a.want(smp.ErrAuth, smp.LSet{LinkID: oldID, Data: data}, old.RcvID, old.rcv.private)
+	b.want(smp.ErrAuth, smp.LGet{}, oldID, nil)
+
 	// Several recipients.
 	second := x25519Key()
 	a.want(smp.OK{}, smp.RKey{Keys: []crypt.AuthPublic{second.public, ed448Key().public}}, q.RcvID, q.rcv.private)
@@ -122,8 +131,10 @@ func TestNotifier(t *testing.T) {
 				t.Errorf("notification: time %v, error %v", at, err)
 			}
 		}
-		// What waits is announced when somebody listens.
+		// What waits is announced when somebody listens, once, also when another message came after it.
+		snd.want(smp.OK{}, smp.Send{Notify: true, Body: []byte("0")}, q.SndID, nil)
 		snd.want(smp.OK{}, smp.Send{Notify: true, Body: []byte("1")}, q.SndID, nil)
+		snd.want(smp.OK{}, text("receipt"), q.SndID, nil)
 		ntf.want(smp.ErrAuth, smp.NSub{}, ids.ID, q.rcv.private)
 		ntf.want(smp.ErrAuth, smp.NSub{}, q.RcvID, key.private)
 		ntf.want(smp.SOK{}, smp.NSub{}, ids.ID, key.private)
@@ -131,7 +142,11 @@ func TestNotifier(t *testing.T) {
 		snd.want(smp.OK{}, smp.Send{Notify: true, Body: []byte("2")}, q.SndID, nil)
 		wantNotice()
 		snd.want(smp.OK{}, text("3"), q.SndID, nil)
+		ntf.want(smp.SOK{}, smp.NSub{}, ids.ID, key.private)
 		ntf.want(smp.Pong{}, smp.Ping{}, "", nil)
+		if len(ntf.events) > 0 {
+			t.Error("a message is announced twice")
+		}
 
 		// Taken over, replaced, deleted.
 		old := ntf
@@ -150,6 +165,39 @@ func TestNotifier(t *testing.T) {
 		rcv.want(smp.OK{}, smp.Del{}, q.RcvID, q.rcv.private)
 		ntf.check(smp.Deld{}, ntf.event(ids.ID), smp.Del{})
 		ntf.want(smp.ErrAuth, smp.NSub{}, ids.ID, key.private)
+
+		// Who deletes a notifier need not be told.
+		own, id, k := rcv.withNotifier()
+		rcv.want(smp.SOK{}, smp.NSub{}, id, k.private)
+		rcv.want(smp.OK{}, smp.NDel{}, own.RcvID, own.rcv.private)
+		rcv.want(smp.Pong{}, smp.Ping{}, "", nil)
+		for _, e := range rcv.events {
+			if smp.ID(e.Entity) == id {
+				t.Errorf("the connection that deleted a notifier is told: %q", e.Body)
+			}
+		}
+	}
+}
+
+// TestNoticesKept checks that what a slow listener isn't told is announced when it comes again.
+func TestNoticesKept(t *testing.T) {
+	s := startRelay(t, Config{})
+	p := s.dial(t, 18)
+	q, id, k := p.withNotifier()
+	slow := offline(s.Relay, 18)
+	slow.waiting = make([]outgoing, maxWaitingNotice)
+	ntf, _ := keyOf(id)
+	s.notifiers.mu.Lock()
+	s.notifiers.subs[ntf] = slow
+	s.notifiers.mu.Unlock()
+	p.want(smp.OK{}, smp.Send{Notify: true, Body: []byte("x")}, q.SndID, nil)
+	if len(slow.waiting) != maxWaitingNotice {
+		t.Errorf("%d notices wait", len(slow.waiting)-maxWaitingNotice)
+	}
+	listener := s.dial(t, 18)
+	listener.want(smp.SOK{}, smp.NSub{}, id, k.private)
+	if m, ok := listener.event(id).(smp.NMsg); !ok {
+		t.Errorf("%#v is not a notification", m)
 	}
 }
 
@@ -166,6 +214,18 @@ func TestPassword(t *testing.T) {
 			p.want(smp.ErrAuth, smp.New{RcvAuth: key.public, RcvDH: dh.Public(), Password: password, Mode: smp.ModeContact}, "", key.private)
 		}
 		p.want(smp.ErrAuth, smp.New{RcvAuth: ed25519Key().public, RcvDH: dh.Public(), Password: "secret", Mode: smp.ModeContact}, "", key.private)
+		if version >= 15 { // the password is checked before the sender's id
+			wrong := smp.New{RcvAuth: key.public, RcvDH: dh.Public(), Mode: smp.ModeMessaging, Link: &smp.NewLink{SenderID: newLinkID()}}
+			for password, want := range map[string]*smp.Error{"": smp.ErrAuth, "secret": smp.ErrProhibited} {
+				wrong.Password = password
+				m := smp.Transmission{CorrID: make([]byte, 24), Body: wrong.Append(nil, version)}
+				if err := m.Authorize(p.params, key.private, p.relayKey); err != nil {
+					t.Fatal(err)
+				}
+				p.send(m)
+				p.check(want, p.answerTo(m), wrong)
+			}
+		}
 		p.want(smp.ErrSyntax, smp.New{RcvAuth: key.public, Password: "secret", Mode: smp.ModeContact}, "", key.private)
 		p.newQueue(smp.ModeContact, func(n *smp.New) { n.Password = "secret" })
 		if version >= 8 {
@@ -187,6 +247,7 @@ func TestForwarded(t *testing.T) {
 		rcv := s.dial(t, 18)
 		q := rcv.newQueue(smp.ModeMessaging, nil)
 		key := x25519Key()
+		var badAuth []byte
 		forward := func(cmd smp.Command, entity smp.ID, key smp.AuthKey) smp.Message {
 			t.Helper()
 			p := smp.Params{Version: version, SessionID: proxy.params.SessionID}
@@ -196,6 +257,9 @@ func TestForwarded(t *testing.T) {
 				if err := inner.Authorize(p, key, proxy.relayKey); err != nil {
 					t.Fatal(err)
 				}
+			}
+			if badAuth != nil {
+				inner.Auth = badAuth
 			}
 			e := must(crypt.NewX25519(rand.Reader))
 			secret := must(e.DH(*proxy.relayKey))
@@ -234,5 +298,7 @@ func TestForwarded(t *testing.T) {
 		check(smp.ErrProhibited, smp.Sub{}, q.RcvID, q.rcv.private)
 		check(smp.ErrProhibited, smp.Ping{}, "", nil)
 		check(smp.ErrAuth, smp.LGet{}, newLinkID(), nil)
+		badAuth = []byte("short")
+		check(smp.ErrBlock, text("x"), "", nil)
 	}
 }

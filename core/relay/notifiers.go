@@ -75,8 +75,8 @@ func (n *notifiers) takeService(service key, c *conn) {
 	c.live.Add(1)
 }
 
-// end tells the subscriber that the notifier is gone.
-func (n *notifiers) end(ntf *notifier) {
+// end tells the subscriber that the notifier is gone, but not the connection by.
+func (n *notifiers) end(ntf *notifier, by *conn) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	c := n.subs[ntf.id]
@@ -88,7 +88,7 @@ func (n *notifiers) end(ntf *notifier) {
 			c.notified--
 		}
 	}
-	if c != nil {
+	if c != nil && c != by {
 		c.push(outgoing{entity: ntf.id.id(), message: smp.Deld{}})
 	}
 }
@@ -118,18 +118,27 @@ func (n *notifiers) leaveService(service key, c *conn) {
 	}
 }
 
-// notify tells the subscriber of a queue's notifier about a message.
-func (n *notifiers) notify(q *queue, m *message, stored *commit) {
-	if q.notifier == nil || !m.notify {
-		return
+// listener returns who is told about the messages of a notifier's queue, or nil. The mutex is held.
+func (n *notifiers) listener(ntf *notifier) *conn {
+	if ntf.service != nil {
+		return n.services[*ntf.service]
 	}
+	return n.subs[ntf.id]
+}
+
+// hears tells whether somebody is told about the messages of a notifier's queue, and not too much behind.
+func (n *notifiers) hears(ntf *notifier) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	c := n.subs[q.notifier.id]
-	if q.notifier.service != nil {
-		c = n.services[*q.notifier.service]
-	}
-	if c != nil {
+	c := n.listener(ntf)
+	return c != nil && c.takesNotice()
+}
+
+// notify tells the subscriber of a queue's notifier, if there is one, about a message.
+func (n *notifiers) notify(q *queue, m *message, stored *commit) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if c := n.listener(q.notifier); c != nil {
 		c.push(outgoing{
 			entity: q.notifier.id.id(),
 			notice: &notice{secret: q.notifier.secret, msgID: m.id.id(), time: m.time},

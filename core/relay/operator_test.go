@@ -46,6 +46,7 @@ func TestBlock(t *testing.T) {
 		snd.want(smp.ErrLarge, text(strings.Repeat("a", smp.MaxBody(version)+1)), q.SndID, key.private)
 		if version >= 9 {
 			snd.want(blocked, smp.SKey{Key: key.public}, q.SndID, key.private)
+			snd.want(smp.ErrAuth, smp.SKey{Key: ntfKey.public}, q.SndID, ntfKey.private)
 		}
 		var subscribed smp.Message = smp.SOK{}
 		ntf.want(subscribed, smp.NSub{}, nid.ID, ntfKey.private)

@@ -161,12 +161,15 @@ func (q *request) proxied(f func(ctx context.Context) smp.Message) {
 	if c.proxied == nil {
 		c.proxied = make(chan struct{}, maxProxied)
 	}
+	if len(c.proxied) == maxProxied {
+		c.letGo() // it may take long
+	}
 	select {
 	case c.proxied <- struct{}{}:
 	case <-c.ctx.Done():
 		return
 	}
-	answer := outgoing{corrID: string(q.t.CorrID), entity: smp.ID(q.t.Entity)}
+	answer := outgoing{answer: true, corrID: string(q.t.CorrID), entity: smp.ID(q.t.Entity)}
 	c.proxying.Go(func() {
 		defer c.recovered()
 		answer.message = f(c.ctx)

@@ -77,18 +77,14 @@ func (q *request) create(cmd smp.New) {
 		q.fail(smp.ErrAuth)
 		return
 	}
-	if q.service != nil && !cmd.Subscribe {
-		q.fail(smp.ErrProhibited)
-		return
-	}
-	if l := cmd.Link; l != nil && l.SenderID != smp.SenderID(q.t.CorrID) {
-		q.fail(smp.ErrProhibited)
-		return
-	}
 	password, limit := q.relay.settings.Password, int64(q.relay.config.MaxQueues)
 	if q.relay.config.NoNewQueues || limit > 0 && q.relay.stats.queues.Load() >= limit ||
 		password != "" && subtle.ConstantTimeCompare([]byte(password), []byte(cmd.Password)) != 1 {
 		q.fail(smp.ErrAuth)
+		return
+	}
+	if l := cmd.Link; q.service != nil && !cmd.Subscribe || l != nil && l.SenderID != smp.SenderID(q.t.CorrID) {
+		q.fail(smp.ErrProhibited)
 		return
 	}
 	q.conn.limit(&q.conn.creations)
@@ -210,7 +206,7 @@ func (q *request) subscribe(s *stripe, queue *queue) {
 	}
 	s.subscribe(q.conn, queue)
 	q.ok(smp.SOK{ServiceID: q.serviceID()})
-	s.deliver(queue, nil)
+	s.deliverAfter(queue)
 }
 
 // get executes GET.
@@ -279,7 +275,7 @@ func (q *request) setNotifier(queue *queue, keys smp.NotifierKeys) {
 	next.notifier = n
 	answer := smp.NID{NotifierIDs: smp.NotifierIDs{ID: n.id.id(), ServerDH: public}}
 	if q.change(queue, change{next: next}, answer) && old != nil {
-		q.relay.notifiers.end(old)
+		q.relay.notifiers.end(old, q.conn)
 	}
 }
 
@@ -292,7 +288,7 @@ func (q *request) deleteNotifier(queue *queue) {
 	}
 	next.notifier = nil
 	if q.change(queue, change{next: next}, smp.OK{}) {
-		q.relay.notifiers.end(old)
+		q.relay.notifiers.end(old, q.conn)
 	}
 }
 
@@ -318,7 +314,7 @@ func (s *stripe) remove(queue *queue, by *conn) (*commit, error) {
 		}
 	}
 	if queue.notifier != nil {
-		s.relay.notifiers.end(queue.notifier)
+		s.relay.notifiers.end(queue.notifier, by)
 	}
 	return stored, nil
 }
@@ -357,8 +353,7 @@ func (q *request) describe(queue *queue) {
 	q.ok(smp.Info{QueueInfo: info})
 }
 
-// subscribeNotifier executes NSUB. The newest message that waits is announced again:
-// what was announced while nobody listened would be lost otherwise.
+// subscribeNotifier executes NSUB. What came while nobody listened is announced.
 func (q *request) subscribeNotifier() {
 	rec, ok, failed := q.find(kindNotifier)
 	if failed {
@@ -385,6 +380,8 @@ func (q *request) subscribeNotifier() {
 		}
 		q.relay.notifiers.subscribe(queue.notifier, before, q.conn)
 		q.done(smp.SOK{ServiceID: q.serviceID()}, stored, nil)
-		q.relay.announceNewest(queue)
+		if err := q.relay.announceWaiting(queue); err != nil {
+			q.relay.storeError(err)
+		}
 	})
 }

@@ -157,13 +157,16 @@ type message struct {
 	time   int64 // seconds since 1970
 	marker bool  // that the queue was full; there is no body
 	notify bool
-	body   []byte
+	// unannounced tells that nobody was there to be told about it.
+	unannounced bool
+	body        []byte
 }
 
 // Flags of a stored message.
 const (
 	flagMarker = 1 << iota
 	flagNotify
+	flagUnannounced
 )
 
 // append appends the encoding without the body.
@@ -175,13 +178,16 @@ func (m *message) append(b []byte) []byte {
 	if m.notify {
 		flags |= flagNotify
 	}
+	if m.unannounced {
+		flags |= flagUnannounced
+	}
 	return append(wire.AppendInt64(append(b, flags), m.time), m.id[:]...)
 }
 
 func parseMessage(b []byte) (m message, err error) {
 	r := wire.NewReader(b)
 	flags := r.Byte()
-	m.marker, m.notify = flags&flagMarker != 0, flags&flagNotify != 0
+	m.marker, m.notify, m.unannounced = flags&flagMarker != 0, flags&flagNotify != 0, flags&flagUnannounced != 0
 	m.time = r.Int64()
 	copy(m.id[:], r.Bytes(len(m.id)))
 	if r.End() != nil {

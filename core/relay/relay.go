@@ -54,7 +54,7 @@ type Config struct {
 	// Limits of a client; what is more waits.
 	MaxConnectionsPerSource int // of an IPv4 address or an IPv6 /64 at a time, 2000; further ones are closed
 	CommandsPerSecond       int // of a connection, 5000; ten times as many at once
-	NewQueuesPerMinute      int // of a connection, 600; also at once
+	NewQueuesPerMinute      int // of a connection, 6000; also at once
 
 	// Dial connects with other relays, to which clients of this one can send through it
 	// (private routing). nil refuses that.
@@ -77,7 +77,7 @@ const (
 	defaultMaxPerSource   = 2000
 	defaultMaxQueues      = 10_000_000
 	defaultCommandRate    = 5000
-	defaultNewQueueRate   = 600
+	defaultNewQueueRate   = 6000 // who joins a large group makes two for each member
 	defaultTLSTimeout     = 60 * time.Second
 	defaultHelloTimeout   = 120 * time.Second
 	defaultWriteTimeout   = 60 * time.Second
@@ -129,6 +129,10 @@ type Relay struct {
 	settings Settings
 	identity *front.Identity
 	tls      *tls.Config
+	// tlsUnasked asks for no certificate.
+	tlsUnasked *tls.Config
+	unasked    unasked
+
 	store    *store
 	front    *front.Server
 	ctx      context.Context // of the server, until it is closed
@@ -166,6 +170,7 @@ func open(dir string, fs vfs.FS, config Config) (*Relay, error) {
 		verifier: crypt.NewVerifier(keptKeys),
 		writers:  writers{conns: make(chan *conn)},
 	}
+	r.tlsUnasked = r.tls.Clone()
 	r.tls.ClientAuth = tls.RequestClientCert // of services; everybody else has none
 	r.front = front.NewServer(config.MaxConnections, config.MaxConnectionsPerSource, ErrClosed)
 	r.ctx = r.front.Context

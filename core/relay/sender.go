@@ -25,7 +25,7 @@ func (q *request) secure(kind byte, k crypt.AuthPublic) {
 	if failed {
 		return
 	}
-	if !q.verified(k) || !ok || rec.mode != smp.ModeMessaging {
+	if !q.verified(k) || !ok || rec.mode != smp.ModeMessaging || rec.sndKey != nil && rec.sndKey != k {
 		q.fail(smp.ErrAuth)
 		return
 	}
@@ -102,16 +102,19 @@ func (q *request) store(s *stripe, queue *queue, cmd smp.Send) {
 			return
 		}
 	}
+	m.unannounced = m.notify && queue.notifier != nil && !q.relay.notifiers.hears(queue.notifier)
 	stored, err := q.relay.store.add(queue, &m)
+	if err == nil {
+		q.relay.stats.messagesStored.Add(1)
+		s.deliver(queue, stored) // before the answer, as with the reference: the client may be both
+		if m.notify && queue.notifier != nil && !m.unannounced {
+			q.relay.notifiers.notify(queue, &m, stored)
+		}
+	}
 	var answer smp.Message = smp.OK{}
 	if m.marker {
 		q.relay.stats.quotaErrors.Add(1)
 		answer = smp.ErrQuota
 	}
 	q.done(answer, stored, err)
-	if err == nil {
-		q.relay.stats.messagesStored.Add(1)
-		s.deliver(queue, stored)
-		q.relay.notifiers.notify(queue, &m, stored)
-	}
 }

@@ -212,7 +212,7 @@ func (q *request) associate(queue *queue) (*commit, error) {
 	return q.relay.store.update(queue, change{next: next})
 }
 
-// subscribeService executes NSUBS. What waits is announced again, as with NSUB.
+// subscribeService executes NSUBS. What waits and was not announced is so now, as with NSUB.
 func (q *request) subscribeService() {
 	id := q.service.id
 	list, err := q.relay.store.notifiersOf(id)
@@ -234,7 +234,7 @@ func (q *request) subscribeService() {
 	}
 }
 
-// announce tells about the newest message that waits in the queue of a notifier.
+// announce tells about what waits in the queue of a notifier, as announceWaiting does.
 func (r *Relay) announce(ntf key) error {
 	rcv, ok, err := r.store.find(kindNotifier, ntf.id())
 	if err != nil || !ok {
@@ -247,19 +247,35 @@ func (r *Relay) announce(ntf key) error {
 	if err != nil || queue == nil {
 		return err
 	}
-	return r.announceNewest(queue)
+	return r.announceWaiting(queue)
 }
 
-// announceNewest tells about the newest message that waits in a queue. Its stripe is locked.
-func (r *Relay) announceNewest(queue *queue) error {
-	if queue.empty() {
+// announceWaiting tells about the newest of the messages in a queue that came while nobody was there to be told,
+// once: for who is told, it stands for all of them. The queue's stripe is locked.
+func (r *Relay) announceWaiting(queue *queue) error {
+	if queue.notifier == nil {
 		return nil
 	}
-	m, err := r.store.message(queue.rcv, queue.next-1)
-	if err == nil {
-		r.notifiers.notify(queue, &m, nil)
+	told := false
+	for number := queue.next; number > queue.first; {
+		number--
+		m, err := r.store.message(queue.rcv, number)
+		if err != nil {
+			return err
+		}
+		if !m.unannounced {
+			continue
+		}
+		if !told {
+			r.notifiers.notify(queue, &m, nil)
+			told = true
+		}
+		m.unannounced = false
+		if err := r.store.rewrite(queue, number, &m); err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // errServiceRefused tells that a service has another role, or that there are too many.

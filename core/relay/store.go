@@ -297,6 +297,13 @@ func (s *store) add(q *queue, m *message) (*commit, error) {
 	return c, err
 }
 
+// rewrite changes what is kept of a message, but for its body. It is not synced.
+func (s *store) rewrite(q *queue, number uint64, m *message) error {
+	b := s.db.NewBatch()
+	b.Set(messageKey(kindMessage, q.rcv, number), m.append(nil), nil)
+	return s.commitLater(b)
+}
+
 // removeFirst deletes the first n messages of q. It is not synced: if a crash undoes it,
 // the recipient gets messages again that it knows by their ids.
 func (s *store) removeFirst(q *queue, n uint64) error {

@@ -65,10 +65,12 @@ type subscription struct {
 	// id that message's id once it was sent. 0 means that there is none.
 	delivered uint64
 	id        key
+	// first tells that the message which the SUB is to get has yet to be sent.
+	first bool
 }
 
 // subscribe makes c the subscriber of q and tells the previous one. The caller answers
-// and then calls deliver, so that a message can't come before the answer.
+// and then calls deliverAfter, so that a message can't come before the answer.
 func (s *stripe) subscribe(c *conn, q *queue) *subscription {
 	old := s.subs[q.rcv]
 	if old != nil && old.conn == c {
@@ -105,6 +107,17 @@ func (s *stripe) offer(sub *subscription, q *queue) bool {
 	return true
 }
 
+// deliverAfter has the first message of q sent after the answers to the block with its SUB. The connection is that
+// whose command is executed.
+func (s *stripe) deliverAfter(q *queue) {
+	sub := s.subs[q.rcv]
+	if sub.delivered != 0 || !s.offer(sub, q) || sub.first {
+		return
+	}
+	sub.first = true
+	sub.conn.first = append(sub.conn.first, outgoing{entity: q.rcv.id(), delivery: sub})
+}
+
 // deliver pushes the first message of q to its subscriber if that has nothing to
 // acknowledge. The message goes out when stored is on disk.
 func (s *stripe) deliver(q *queue, stored *commit) {
@@ -139,6 +152,7 @@ func (r *Relay) take(sub *subscription, buf *[crypt.BlockSize]byte) (msg smp.Msg
 func (s *stripe) take(sub *subscription, buf []byte) (m *message, secret crypt.Secret, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	sub.first = false
 	if sub.ended {
 		return nil, secret, nil
 	}

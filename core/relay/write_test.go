@@ -28,14 +28,14 @@ func TestWriteAll(t *testing.T) {
 	list := make([]outgoing, len(messages))
 	for i, m := range messages {
 		id := binary.BigEndian.AppendUint32(make([]byte, smp.CorrIDSize-4), uint32(i))
-		list[i] = outgoing{corrID: string(id), message: m}
+		list[i] = outgoing{answer: true, corrID: string(id), message: m}
 	}
 	written := make(chan error, 1)
 	go func() {
 		defer server.Close() // so that what is missing is not waited for
 		err := c.net.HandshakeContext(t.Context())
 		if err == nil {
-			err = c.writeAll(list)
+			_, err = c.writeAll(list)
 		}
 		written <- err
 	}()

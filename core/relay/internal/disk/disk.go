@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"runtime/debug"
 	"sync"
@@ -18,8 +19,15 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// ErrInternal tells that the code of the store has failed, which is nobody's fault but its own.
-var ErrInternal = errors.New("an internal failure of the store")
+// Errors of Open.
+var (
+	// ErrInternal tells that the code of the store has failed, which is nobody's fault but its own.
+	ErrInternal = errors.New("an internal failure of the store")
+	// ErrInUse tells that the store is open already.
+	ErrInUse = errors.New("the relay of this folder is already running")
+	// ErrDamaged tells that what is in the folder is no store any more.
+	ErrDamaged = errors.New("the store is damaged: restore the relay's folder from a backup")
+)
 
 // A Disk is the file system of the store until a write to it fails, because it is full or
 // broken. From then on nothing is written any more and every write seems to succeed: the
@@ -109,6 +117,10 @@ func (d *Disk) Close(db *pebble.DB) error {
 // Lock locks the folder of the store.
 func (d *Disk) Lock(name string) (io.Closer, error) {
 	l, err := d.FS.Lock(name)
+	var path *fs.PathError
+	if err != nil && !errors.As(err, &path) { // the file is there and can't be locked
+		return nil, fmt.Errorf("%w (%w)", ErrInUse, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,12 @@
 package disk
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -57,13 +60,29 @@ func Open(path string, o Options) (db *pebble.DB, disk *Disk, err error) {
 	options.FormatMajorVersion = pebble.FormatNewest
 	if db, err = pebble.Open(path, options); err != nil {
 		disk.syncer.close()
-		return nil, nil, fmt.Errorf("opening the store (is the relay already running?): %w", err)
+		return nil, nil, openError(disk, err)
 	}
 	if err := disk.Failure(); err != nil {
 		disk.Close(db)
 		return nil, nil, fmt.Errorf("opening the store: %w", err)
 	}
 	return db, disk, nil
+}
+
+// openError is the error of Open for one of Pebble's. Pebble marks nearly all damage that it finds as such, and
+// reports nothing else without an error of the system.
+func openError(disk *Disk, err error) error {
+	var no syscall.Errno
+	var path *fs.PathError
+	switch {
+	case disk.Failure() != nil:
+		return fmt.Errorf("opening the store: %w", err)
+	case errors.Is(err, ErrInUse):
+		return err
+	case pebble.IsCorruptionError(err) || !errors.As(err, &no) && !errors.As(err, &path):
+		return fmt.Errorf("%w (%w)", ErrDamaged, err)
+	}
+	return fmt.Errorf("opening the store: %w", err)
 }
 
 // storeLog hands on what is wrong with the disk. Its lines name files, never queues.
