@@ -256,6 +256,7 @@ type Agent struct {
 	senders  map[int64]*sender // by send queue
 	joins    map[int64]bool    // connections with a join under way
 	draining map[int64]bool    // receive queues that are waited for to be empty
+	securing map[int64]bool    // offered receive queues whose relay is to take the sender's key
 	again    chan struct{}     // closed, and made anew, by Retry
 	// The queues that another program receives from.
 	elsewhere map[queueName]bool
@@ -274,7 +275,7 @@ func New(cfg Config) *Agent {
 	if cfg.RetryQuota == (Retry{}) {
 		cfg.RetryQuota = retryQuota
 	}
-	a := &Agent{cfg: cfg, sessions: map[string]*relaySession{}, senders: map[int64]*sender{}, joins: map[int64]bool{}, draining: map[int64]bool{},
+	a := &Agent{cfg: cfg, sessions: map[string]*relaySession{}, senders: map[int64]*sender{}, joins: map[int64]bool{}, draining: map[int64]bool{}, securing: map[int64]bool{},
 		again: make(chan struct{}), elsewhere: map[queueName]bool{}, held: map[int64]heldQueue{}}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	return a
@@ -315,6 +316,9 @@ func (a *Agent) Start(ctx context.Context) error {
 	for _, q := range queues {
 		if err := a.subscribe(q); err != nil {
 			return err
+		}
+		if q.Replaces != 0 && q.SenderKey != nil {
+			a.startSecuring(q)
 		}
 	}
 	for _, id := range sending {

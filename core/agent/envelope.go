@@ -81,6 +81,7 @@ const (
 	kindUse           = "QU"
 	kindTest          = "QT"
 	kindReady         = "E"
+	kindUnknown       = "?" // of later versions: only its number and hash count
 )
 
 // receiptInfo tells the sender of a message that it was stored.
@@ -189,7 +190,11 @@ func parseMessage(b []byte) (m message, err error) {
 		m.info = r.Tail()
 	case "M":
 		m.number, m.prevHash = r.Int64(), r.Short()
-		m.readBody(r)
+		body := wire.NewReader(r.Tail())
+		m.readBody(body)
+		if r.Err() == nil && body.End() != nil {
+			return message{kind: kindUnknown, number: m.number, prevHash: m.prevHash}, nil
+		}
 	default:
 		r.Fail(wire.ErrSyntax)
 	}

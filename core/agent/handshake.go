@@ -16,10 +16,13 @@ import (
 )
 
 // pqVersion is the agent version from which connections can be post-quantum (agent.md §1),
-// and receiptVersion that from which messages have receipts.
+// receiptVersion that from which messages have receipts, and syncVersion that from which ratchets can be synchronized.
 const (
+	syncVersion    = 3
 	receiptVersion = 4
 	pqVersion      = 5
+	// pqRatchetVersion is the ratchet version that this needs.
+	pqRatchetVersion = 3
 	// earlyVersion is the one from which an initiator can decrypt messages before it has
 	// answered the confirmation.
 	earlyVersion = 7
@@ -104,7 +107,7 @@ func (a *Agent) Join(ctx context.Context, link Link, info []byte, created func(t
 	if err != nil {
 		return 0, err
 	}
-	c := &store.Connection{State: string(StateJoining), Role: roleJoiner, AgentVersion: version, PQ: pq && params.Version >= 3,
+	c := &store.Connection{State: string(StateJoining), Role: roleJoiner, AgentVersion: version, PQ: pq && params.Version >= pqRatchetVersion,
 		Params: params.Append(nil), Info: info, Ratchet: state, Created: a.cfg.Now()}
 	sq, err := a.newSendQueue(client, queue.QueueAddress)
 	if err != nil {
@@ -285,6 +288,7 @@ func (a *Agent) encrypt(c *store.Connection, plain []byte, padded int, pq ratche
 		return nil, fmt.Errorf("agent: stored ratchet: %w", err)
 	}
 	defer r.Wipe()
+	r.Support(a.cfg.Versions.Ratchet.Max)
 	key, err := r.NextKey(pq, len(plain), padded)
 	if err != nil {
 		return nil, err

@@ -185,7 +185,8 @@ func readUserPart(part, sig []byte, root crypt.Ed25519Public, kind LinkKind) ([]
 			id := o.Short()
 			key, err := parseEd25519(o)
 			ownerSig := o.Short()
-			if err != nil || o.End() != nil || !verifyAny(signers, append(append([]byte(nil), id...), key.DER()...), ownerSig) {
+			// Anything after the signature is of later versions.
+			if err != nil || o.Err() != nil || !verifyAny(signers, append(append([]byte(nil), id...), key.DER()...), ownerSig) {
 				return nil, badLinkData(maker)
 			}
 			signers = append(signers, key)

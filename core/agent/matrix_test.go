@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/sotto-chat/sotto/core/ratchet"
 	"github.com/sotto-chat/sotto/core/wire"
 	"github.com/sotto-chat/sotto/store"
 )
@@ -46,6 +47,96 @@ func TestVersionMatrix(t *testing.T) {
 	}
 }
 
+// Who has no short links yet makes none, even if the relay would keep them: what they lead to could not be opened.
+func TestNoShortLinks(t *testing.T) {
+	r := newRelay(t)
+	for _, client := range []uint16{1, 3} {
+		t.Run(fmt.Sprint("client ", client), func(t *testing.T) {
+			newest := generations[len(generations)-1]
+			old := newest
+			old.client.Max = client
+			talk(t, newGeneration(t, "maker", r, old, true), newGeneration(t, "opener", r, newest, true))
+		})
+	}
+}
+
+// New keys have a version that the other side knows.
+func TestResyncWithOlder(t *testing.T) {
+	r := newRelay(t)
+	newest := generations[len(generations)-1]
+	old := newest
+	old.ratchet.Max = 2
+	alice, bob := newGeneration(t, "alice", r, newest, true), newGeneration(t, "bob", r, old, true)
+	atAlice, link, _ := alice.invite()
+	atBob := bob.join(link)
+	exchange(t, alice, bob, atAlice, atBob)
+	for _, p := range []struct {
+		*party
+		connection int64
+	}{{alice, atAlice}, {bob, atBob}} {
+		for _, p := range []*party{alice, bob} {
+			p.mu.Lock()
+			p.sync = nil
+			p.mu.Unlock()
+		}
+		p.resync(p.connection)
+		alice.wait("the new ratchet", alice.synced)
+		bob.wait("the new ratchet", bob.synced)
+		exchange(t, alice, bob, atAlice, atBob)
+	}
+}
+
+// TestPQTakenUp has a connection become post-quantum that was made by programs, or with settings, that were not.
+func TestPQTakenUp(t *testing.T) {
+	r := newRelay(t)
+	newest := generations[len(generations)-1]
+	for _, before := range []struct {
+		generation
+		pq bool
+	}{{newest, false}, {generations[2], true}} {
+		t.Run(before.name, func(t *testing.T) {
+			t.Parallel()
+			alice, bob := newGeneration(t, "alice", r, before.generation, before.pq), newGeneration(t, "bob", r, before.generation, before.pq)
+			atAlice, link, _ := alice.invite()
+			atBob := bob.join(link)
+			exchange(t, alice, bob, atAlice, atBob)
+			if alice.pq(atAlice) != [2]bool{} || bob.pq(atBob) != [2]bool{} {
+				t.Fatal("it was post-quantum at once")
+			}
+			update := func(p *party) {
+				p.versions, p.smp, p.noPQ = Versions{newest.agent, newest.client, newest.ratchet}, newest.smp, false
+				p.restart()
+			}
+			update(alice)
+			exchange(t, alice, bob, atAlice, atBob)
+			update(bob)
+			for range 3 { // a turn each for the versions, the keys and the secrets
+				exchange(t, alice, bob, atAlice, atBob)
+			}
+			if got := [2][2]bool{alice.pq(atAlice), bob.pq(atBob)}; got != [2][2]bool{{true, true}, {true, true}} {
+				t.Errorf("what they send and receive is post-quantum: %v", got)
+			}
+		})
+	}
+}
+
+// pq tells whether what is sent and received on a connection is post-quantum.
+func (p *party) pq(connection int64) [2]bool {
+	p.t.Helper()
+	r := new(ratchet.Ratchet)
+	err := p.db.View(p.t.Context(), func(tx *store.Tx) error {
+		c, err := tx.Connection(connection)
+		if err != nil {
+			return err
+		}
+		return r.UnmarshalBinary(c.Ratchet)
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return [2]bool{r.SendPQ(), r.ReceivePQ()}
+}
+
 func newGeneration(t *testing.T, name string, r *testRelay, g generation, pq bool) *party {
 	p := newParty(t, name, r.server)
 	p.versions, p.smp, p.noPQ = Versions{g.agent, g.client, g.ratchet}, g.smp, !pq
@@ -55,7 +146,7 @@ func newGeneration(t *testing.T, name string, r *testRelay, g generation, pq boo
 
 func talk(t *testing.T, maker, opener *party) {
 	atMaker, link, short := maker.invite()
-	if (short != nil) != (maker.smp.Max >= 15) {
+	if (short != nil) != (maker.smp.Max >= 15 && maker.versions.Client.Max >= shortLinkVersion) {
 		t.Error("short link:", short != nil)
 	}
 	parsed, _, err := ParseLink(link.String())

@@ -13,6 +13,10 @@ import (
 	"github.com/sotto-chat/sotto/store"
 )
 
+// shortLinkVersion is the client version from which there are short links. What is below 3 can't even say in the data of one that
+// who opens it secures the queue (smp-commands.md §7).
+const shortLinkVersion = 4
+
 // madeQueue is a queue that the relay has made and the store does not have yet.
 type madeQueue struct {
 	row     store.ReceiveQueue
@@ -76,6 +80,9 @@ func (a *Agent) makeQueue(ctx context.Context, relay Relay, wait patience, mode 
 		if r.CorrID, err = a.prepareLink(q, &cmd, mode, link, data); err != nil {
 			return nil, err
 		}
+		if a.cfg.Versions.Client.Max < shortLinkVersion {
+			cmd.Link = nil
+		}
 	}
 	r.Command = cmd
 	answer, err := a.do(ctx, relay.Server, r, wait)
@@ -135,9 +142,9 @@ func (a *Agent) prepareLink(q *madeQueue, cmd *smp.New, mode smp.QueueMode, link
 	return corrID, nil
 }
 
-// finishLink makes the short link, if the relay took the data: those below version 15 don't.
+// finishLink makes the short link, if there is data for one and the relay took it: those below version 15 don't.
 func (a *Agent) finishLink(q *madeQueue, link *smp.NewLink, ids smp.IDs) {
-	if ids.LinkID == "" || ids.SndID != link.SenderID {
+	if link == nil || ids.LinkID == "" || ids.SndID != link.SenderID {
 		q.row.LinkKey, q.row.LinkRoot, q.row.LinkFixed, q.row.LinkID = nil, nil, nil, nil
 		return
 	}

@@ -61,6 +61,7 @@ func readQueueInfo(r *wire.Reader) (q QueueInfo) {
 	q.Version = r.Uint16()
 	if q.Version == 1 {
 		q.Server = r.LegacyServer(wire.SMP)
+		addLegacyOnion(&q.Server)
 	} else {
 		q.Server = r.Server(wire.SMP)
 	}
@@ -156,6 +157,7 @@ var legacyOnion = map[string]string{
 // parseQueueURI reads the textual form, its legacy forms too.
 func parseQueueURI(s string) (q QueueURI, err error) {
 	head, fragment, ok := strings.Cut(s, "#")
+	head = strings.TrimSuffix(head, "/")
 	i := strings.LastIndexByte(head, '/')
 	if !ok || i < 0 {
 		return q, fmt.Errorf("%w: its queue address is incomplete", ErrLink)
@@ -206,10 +208,20 @@ func parseQueueURI(s string) (q QueueURI, err error) {
 		}
 		q.Server.Hosts = append(q.Server.Hosts, more...)
 	}
-	if onion, ok := legacyOnion[q.Server.Hosts[0]]; ok && q.Versions.Max < 2 && len(q.Server.Hosts) == 1 {
-		q.Server.Hosts = append(q.Server.Hosts, onion)
+	if q.Versions.Max < 2 {
+		addLegacyOnion(&q.Server)
 	}
 	return q, nil
+}
+
+// addLegacyOnion adds the onion host that an address of client version 1 has no place for. Its owner names the queue by both hosts.
+func addLegacyOnion(s *wire.Server) {
+	if len(s.Hosts) != 1 {
+		return
+	}
+	if onion, ok := legacyOnion[s.Hosts[0]]; ok {
+		s.Hosts = append(s.Hosts, onion)
+	}
 }
 
 func parseQuery(s string) (url.Values, error) {

@@ -96,7 +96,7 @@ func (a *Agent) process(tx *store.Tx, q *store.ReceiveQueue, msg smp.Msg) error 
 	}
 	switch known := q.E2ESecret != nil; {
 	case known && env.Key != nil:
-		return drop("a confirmation that was answered before")
+		return a.processRepetition(d, env)
 	case known:
 		if q.Replaces != 0 {
 			if err := a.moved(d); err != nil {
@@ -158,7 +158,7 @@ func (a *Agent) processJoiner(d *delivery, e envelope) error {
 	}
 	defer private.Wipe()
 	d.c.AgentVersion = min(e.version, a.cfg.Versions.Agent.Max)
-	pq := d.c.PQ && d.c.AgentVersion >= pqVersion && e.params.Version >= 3
+	pq := d.c.PQ && d.c.AgentVersion >= pqVersion && e.params.Version >= pqRatchetVersion
 	r, err := ratchet.Initiate(private, a.cfg.Versions.Ratchet, *e.params, pq)
 	if err != nil {
 		return drop(err.Error())
@@ -181,7 +181,8 @@ func (a *Agent) processJoiner(d *delivery, e envelope) error {
 		return drop(err.Error())
 	}
 	hash := sha256.Sum256(plain)
-	d.c.ReceivedNumber, d.c.ReceivedHash = 1, hash[:]
+	// Those before it, which were made in vain, count as well.
+	d.c.ReceivedNumber, d.c.ReceivedHash = int64(r.Received()), hash[:]
 	d.c.PQ, d.c.Private = pq, nil
 	d.c.State = string(StateConfirmed)
 	d.q.State = queueSecured
@@ -200,6 +201,36 @@ func (a *Agent) processJoiner(d *delivery, e envelope) error {
 	}
 	if err := a.queueConfirmation(d.tx, d.c, sq, nil, message{kind: kindConnInfo, info: reply}.append(nil)); err != nil {
 		return err
+	}
+	return d.tx.SaveConnection(d.c)
+}
+
+// processRepetition drops the confirmation of who opened our link when it came before. The reference encrypts it anew where it
+// does not learn that the relay has the first one: it is another message for the ratchet and in the count then, and not a
+// missing one.
+func (a *Agent) processRepetition(d *delivery, env *smp.Envelope) error {
+	const repeated = "a confirmation that was answered before"
+	shared := crypt.Secret(d.q.E2ESecret)
+	defer shared.Wipe()
+	m, err := env.Open(&shared)
+	if err != nil {
+		return drop("its inner box does not open")
+	}
+	e, err := parseEnvelope(m.Body)
+	if err != nil || e.tag != tagConfirmation || e.params == nil || d.c.Role != roleInitiator || d.c.Ratchet == nil {
+		return drop(repeated)
+	}
+	plain, _, err := a.decrypt(d, e.body)
+	if errors.Is(err, errDropped) {
+		if err := d.tx.SaveConnection(d.c); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if hash := sha256.Sum256(plain); bytes.Equal(hash[:], d.c.ReceivedHash) {
+		d.c.ReceivedNumber++
 	}
 	return d.tx.SaveConnection(d.c)
 }
@@ -252,9 +283,10 @@ func (a *Agent) hello(d *delivery) error {
 }
 
 // continueSending tells the sender of a queue that was full to go on (agent.md §9). Those who filled an
-// address or an open invitation can't be told.
+// address or an open invitation can't be told. A joiner can fill a queue before it has our confirmation, behind which
+// it is told then.
 func (a *Agent) continueSending(d *delivery) error {
-	if State(d.c.State) != StateConnected {
+	if s := State(d.c.State); s != StateConnected && (s != StateConfirmed || d.c.Role != roleInitiator) {
 		return nil
 	}
 	server, err := wire.ParseServer(d.q.Server)
@@ -290,6 +322,8 @@ func (a *Agent) processMessage(d *delivery, m *smp.ClientMessage) error {
 	if err != nil || m.SenderKey != nil {
 		return drop("malformed")
 	}
+	// The other side sends its own highest version, which only raises the one agreed on (agent.md §1).
+	d.c.AgentVersion = max(d.c.AgentVersion, min(e.version, a.cfg.Versions.Agent.Max))
 	switch e.tag {
 	case tagMessage:
 	case tagRatchetKey:
@@ -321,9 +355,6 @@ func (a *Agent) processMessage(d *delivery, m *smp.ClientMessage) error {
 		if err := a.setSync(d.tx, d.c, SyncOK); err != nil {
 			return err
 		}
-	}
-	if a.cfg.Versions.Agent.Contains(e.version) {
-		d.c.AgentVersion = max(d.c.AgentVersion, e.version)
 	}
 	msg, err := parseMessage(plain)
 	if err != nil || msg.prevHash == nil && msg.number == 0 {

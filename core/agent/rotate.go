@@ -18,8 +18,8 @@ var ErrRotating = errors.New("the queue is being moved already")
 
 // Rotate moves the queue that we receive from to another relay, while messages flow: a new queue is
 // made and offered to the other side, and the old one is deleted when a message came through the
-// new one (agent.md §13). An offer that is not answered yet is replaced; if it is, the error is
-// ErrRotating, and the other side is told again to use the new queue.
+// new one (agent.md §13). An offer that is not answered yet is replaced, and so is one whose relay could not be told the key
+// from the answer; after that the error is ErrRotating, and the other side is told again to use the new queue.
 func (a *Agent) Rotate(ctx context.Context, connection int64) error {
 	var used []wire.Server
 	rotating := false
@@ -34,7 +34,7 @@ func (a *Agent) Rotate(ctx context.Context, connection int64) error {
 				return err
 			}
 			used = append(used, server)
-			if q.Replaces != 0 && q.E2ESecret != nil {
+			if agreed(q) {
 				rotating = true
 				return a.offerUse(tx, c, q)
 			}
@@ -57,7 +57,7 @@ func (a *Agent) Rotate(ctx context.Context, connection int64) error {
 			return err
 		}
 		for _, offered := range queues[1:] {
-			if offered.E2ESecret != nil {
+			if agreed(offered) {
 				return ErrRotating
 			}
 			if err := errors.Join(a.deleteReceiveQueue(tx, offered), tx.DeleteReceiveQueue(offered.ID)); err != nil {
@@ -84,6 +84,11 @@ func (a *Agent) Rotate(ctx context.Context, connection int64) error {
 		return fmt.Errorf("moving a queue: %w", err)
 	}
 	return a.subscribeMade(&q.row)
+}
+
+// agreed tells whether a queue was offered in the place of another one, and the other side was told to use it.
+func agreed(q *store.ReceiveQueue) bool {
+	return q.Replaces != 0 && q.E2ESecret != nil && q.SenderKey == nil
 }
 
 // rotatable returns a connection whose queue can be moved, and its queues, the present one first.
@@ -168,8 +173,7 @@ func (a *Agent) processAdd(d *delivery, add []replacement) error {
 	return a.sendFrom(d, message{kind: kindKey, keys: []queueKey{{info, key.Public().DER()}}}, false)
 }
 
-// processKey takes the sender's keys for our new queue; the queue is secured before the answer
-// goes out.
+// processKey takes the sender's keys for our new queue.
 func (a *Agent) processKey(d *delivery, keys []queueKey) error {
 	k := keys[0]
 	q, err := a.findReceiveQueue(d, QAddr{k.queue.Server, k.queue.SenderID})
@@ -187,14 +191,67 @@ func (a *Agent) processKey(d *delivery, keys []queueKey) error {
 	}
 	defer secret.Wipe()
 	q.E2ESecret, q.SenderKey = append([]byte(nil), secret[:]...), k.key
-	if err := d.tx.SaveReceiveQueue(q); err != nil {
+	d.tx.AfterCommit(func() { a.startSecuring(q) })
+	return d.tx.SaveReceiveQueue(q)
+}
+
+// startSecuring has the relay of an offered queue take the sender's key, in the background: messages do not wait for a relay that is
+// away.
+func (a *Agent) startSecuring(q *store.ReceiveQueue) {
+	a.mu.Lock()
+	running := a.securing[q.ID]
+	a.securing[q.ID] = true
+	a.mu.Unlock()
+	if running {
+		return
+	}
+	a.goRun(func() {
+		defer func() {
+			a.mu.Lock()
+			delete(a.securing, q.ID)
+			a.mu.Unlock()
+		}()
+		began, wait := a.cfg.Now(), a.cfg.RetrySend.First
+		for {
+			err := a.secureOffered(q.Server, smp.ID(q.RecipientID))
+			if err == nil || a.ctx.Err() != nil || !a.pauseOrRetry(wait) {
+				return // what is left is done after the next start
+			}
+			wait = a.cfg.RetrySend.next(wait, a.cfg.Now().Sub(began))
+		}
+	})
+}
+
+// secureOffered tells the other side to use a queue when its relay has taken the key. A queue that its relay does not have any more
+// is forgotten, and can be offered anew.
+func (a *Agent) secureOffered(server string, id smp.ID) error {
+	var q *store.ReceiveQueue
+	err := a.cfg.DB.View(a.ctx, func(tx *store.Tx) (err error) {
+		q, err = tx.ReceiveQueueByID(server, []byte(id))
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) || err == nil && q.SenderKey == nil {
+		return nil
+	} else if err != nil {
 		return err
 	}
-	server, err := wire.ParseServer(q.Server)
-	if err != nil {
+	err = a.setSenderKey(q)
+	if permanent(err) {
+		a.queueGone(server, id, ErrQueueGone)
+		return nil
+	} else if err != nil {
 		return err
 	}
-	return a.sendFrom(d, message{kind: kindUse, use: []queueUse{{QAddr{server, smp.ID(q.SenderID)}, true}}}, false)
+	return a.update(func(tx *store.Tx) error {
+		if q, err = a.secured(tx, q); err != nil || q == nil {
+			return err
+		}
+		c, err := tx.Connection(q.Connection)
+		if err != nil || !SyncState(c.Sync).sendable() {
+			return err
+		}
+		return a.offerUse(tx, c, q)
+	})
 }
 
 // processUse begins to send to the new queue too; the test in it ends the use of the old one.

@@ -54,6 +54,9 @@ func (a *Agent) Send(tx *store.Tx, connection, reference int64, body []byte, not
 		return ErrSync
 	}
 	choice := ratchet.PQKeep
+	if err := a.takeUpPQ(c); err != nil {
+		return err
+	}
 	if c.PQ {
 		choice = ratchet.PQOn
 	}
@@ -74,10 +77,28 @@ func (a *Agent) MaxBody(tx *store.Tx, connection int64) (size int, pq bool, err 
 	if err != nil {
 		return 0, false, err
 	}
+	if err := a.takeUpPQ(c); err != nil {
+		return 0, false, err
+	}
 	if c.PQ && c.AgentVersion >= pqVersion {
 		return MaxBodyPQ, true, nil
 	}
 	return MaxBody, false, nil
+}
+
+// takeUpPQ makes a connection post-quantum that was made when one of the two did not want that, or could not (ratchet.md §9). The
+// caller stores c, if it sends.
+func (a *Agent) takeUpPQ(c *store.Connection) error {
+	if c.PQ || !a.cfg.PQ || c.AgentVersion < pqVersion || c.Ratchet == nil {
+		return nil
+	}
+	r := new(ratchet.Ratchet)
+	if err := r.UnmarshalBinary(c.Ratchet); err != nil {
+		return fmt.Errorf("agent: stored ratchet: %w", err)
+	}
+	defer r.Wipe()
+	c.PQ = r.Version() >= pqRatchetVersion
+	return nil
 }
 
 // queueMessage numbers and encrypts a message and stores it for each of the queues that messages are
@@ -257,43 +278,52 @@ func (a *Agent) deliver(queue int64, tries *attempts) (*store.Outgoing, error) {
 }
 
 // prepare secures the queues of a connection as far as that is still to be done: ours with the
-// sender's key, theirs with ours.
+// sender's key, theirs with ours. One that is offered in the place of another is not waited for, see startSecuring.
 func (a *Agent) prepare(sq *store.SendQueue, rqs []*store.ReceiveQueue) error {
 	for _, rq := range rqs {
-		if rq.SenderKey == nil {
+		if rq.SenderKey == nil || rq.Replaces != 0 {
 			continue
 		}
-		server, err := wire.ParseServer(rq.Server)
-		if err != nil {
+		if err := a.setSenderKey(rq); err != nil {
 			return err
 		}
-		sender, err := crypt.ParseAuthPublic(rq.SenderKey)
-		if err != nil {
+		err := a.update(func(tx *store.Tx) error {
+			_, err := a.secured(tx, rq)
 			return err
-		}
-		key := crypt.Ed25519Private(rq.Key)
-		_, err = a.command(a.ctx, server, smp.ID(rq.RecipientID), &key, smp.Key{Key: sender})
-		key.Wipe()
-		if errors.Is(err, smp.ErrAuth) && rq.Replaces != 0 {
-			a.queueGone(rq.Server, smp.ID(rq.RecipientID))
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		err = a.update(func(tx *store.Tx) error {
-			q, err := tx.ReceiveQueueByID(rq.Server, rq.RecipientID)
-			if err != nil {
-				return err
-			}
-			q.SenderKey, q.State = nil, queueSecured
-			return tx.SaveReceiveQueue(q)
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return a.secure(a.ctx, sq)
+}
+
+// setSenderKey has the relay of a queue of ours take the sender's key. Repeating it succeeds.
+func (a *Agent) setSenderKey(q *store.ReceiveQueue) error {
+	server, err := wire.ParseServer(q.Server)
+	if err != nil {
+		return err
+	}
+	sender, err := crypt.ParseAuthPublic(q.SenderKey)
+	if err != nil {
+		return err
+	}
+	key := crypt.Ed25519Private(q.Key)
+	defer key.Wipe()
+	_, err = a.command(a.ctx, server, smp.ID(q.RecipientID), &key, smp.Key{Key: sender})
+	return err
+}
+
+// secured stores that the relay of a queue has the sender's key, and returns the queue as it is now, nil if it is gone.
+func (a *Agent) secured(tx *store.Tx, q *store.ReceiveQueue) (*store.ReceiveQueue, error) {
+	q, err := tx.ReceiveQueueByID(q.Server, q.RecipientID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	q.SenderKey, q.State = nil, queueSecured
+	return q, tx.SaveReceiveQueue(q)
 }
 
 // post hands a message to the relay. The queue is not secured yet when a confirmation carries

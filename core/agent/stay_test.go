@@ -743,7 +743,7 @@ func TestNothingStays(t *testing.T) {
 			left := 0
 			for _, n := range []*node{alice, bob} {
 				n.mu.Lock()
-				left += len(n.senders) + len(n.joins) + len(n.draining)
+				left += len(n.senders) + len(n.joins) + len(n.draining) + len(n.securing)
 				n.mu.Unlock()
 				var deletions []*store.Deletion
 				err := n.db.View(t.Context(), func(tx *store.Tx) (err error) {

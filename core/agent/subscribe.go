@@ -90,7 +90,9 @@ func (a *Agent) watch(s *relaySession) {
 			case e.Err == nil:
 				a.setElsewhere(s, e.Entity, false)
 			case errors.Is(e.Err, smp.ErrAuth):
-				a.queueGone(s.server.String(), e.Entity)
+				a.queueGone(s.server.String(), e.Entity, ErrQueueGone)
+			case errors.Is(e.Err, smp.ErrBlocked):
+				a.queueGone(s.server.String(), e.Entity, onRelay(s.server, e.Err))
 			case !permanent(e.Err):
 				a.resubscribe(s, e.Entity, a.cfg.RetrySend.Max)
 			}
@@ -101,7 +103,7 @@ func (a *Agent) watch(s *relaySession) {
 			case smp.End:
 				a.setElsewhere(s, e.Entity, true)
 			case smp.Deld:
-				a.queueGone(s.server.String(), e.Entity)
+				a.queueGone(s.server.String(), e.Entity, ErrQueueGone)
 			}
 		}
 	}
@@ -180,9 +182,9 @@ func (a *Agent) resubscribe(s *relaySession, id smp.ID, after time.Duration) {
 	})
 }
 
-// queueGone ends a connection whose queue the relay has deleted. While a queue is moved the other one may
-// do instead.
-func (a *Agent) queueGone(server string, id smp.ID) {
+// queueGone ends a connection whose queue the relay has deleted, which the reason ErrQueueGone tells, or does not deliver from any
+// more. While a queue is moved the other one may do instead.
+func (a *Agent) queueGone(server string, id smp.ID, reason error) {
 	_ = a.update(func(tx *store.Tx) error {
 		q, err := tx.ReceiveQueueByID(server, []byte(id))
 		if errors.Is(err, store.ErrNotFound) {
@@ -203,13 +205,18 @@ func (a *Agent) queueGone(server string, id smp.ID) {
 				return tx.DeleteReceiveQueue(q.ID)
 			}
 		}
-		q.State, c.State = queueDeleted, string(StateFailed)
+		if reason == ErrQueueGone {
+			q.State = queueDeleted
+		} else if State(c.State) == StateFailed {
+			return nil // told after an earlier start
+		}
+		c.State = string(StateFailed)
 		if err := tx.SaveReceiveQueue(q); err != nil {
 			return err
 		}
 		if err := tx.SaveConnection(c); err != nil {
 			return err
 		}
-		return a.cfg.Handler.Failed(tx, c.ID, ErrQueueGone)
+		return a.cfg.Handler.Failed(tx, c.ID, reason)
 	})
 }

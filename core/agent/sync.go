@@ -28,6 +28,9 @@ func (s SyncState) sendable() bool { return s == SyncOK || s == SyncAllowed }
 // ErrSync tells that the ratchets of a connection have to be synchronized first.
 var ErrSync = errors.New("encryption has to be synchronized with the other side first")
 
+// ErrPeerTooOld tells that the other side's program can't synchronize.
+var ErrPeerTooOld = errors.New("the other side's program is too old to synchronize encryption")
+
 // setSync changes the state in c, which the caller stores, and tells the Handler.
 func (a *Agent) setSync(tx *store.Tx, c *store.Connection, s SyncState) error {
 	from := SyncState(c.Sync)
@@ -40,7 +43,7 @@ func (a *Agent) setSync(tx *store.Tx, c *store.Connection, s SyncState) error {
 
 // Resync begins to make a new ratchet with the other side, in the caller's transaction. What is
 // encrypted with the old one and still on its way is lost. It is for a connection whose state is
-// SyncAllowed or SyncRequired; force is for any other, as after a backup was restored.
+// SyncAllowed or SyncRequired; force is for any other, as after a backup was restored. The error is ErrNotConnected or ErrPeerTooOld.
 func (a *Agent) Resync(tx *store.Tx, connection int64, force bool) error {
 	c, _, err := a.loadForSending(tx, connection)
 	if err != nil {
@@ -48,6 +51,9 @@ func (a *Agent) Resync(tx *store.Tx, connection int64, force bool) error {
 	}
 	if s := SyncState(c.Sync); State(c.State) != StateConnected || !force && s != SyncAllowed && s != SyncRequired {
 		return ErrNotConnected
+	}
+	if c.AgentVersion < syncVersion {
+		return ErrPeerTooOld // it would never answer, and nothing could be sent meanwhile
 	}
 	private, err := ratchet.NewPrivateParams(a.cfg.Rand, c.PQ)
 	if err != nil {
@@ -57,7 +63,11 @@ func (a *Agent) Resync(tx *store.Tx, connection int64, force bool) error {
 	if c.Private, err = private.MarshalBinary(); err != nil {
 		return err
 	}
-	params := private.Params(a.cfg.Versions.Ratchet.Max)
+	version, err := a.resyncVersion(c)
+	if err != nil {
+		return err
+	}
+	params := private.Params(version)
 	if err := a.queueRatchetKey(tx, c, &params); err != nil {
 		return err
 	}
@@ -65,6 +75,20 @@ func (a *Agent) Resync(tx *store.Tx, connection int64, force bool) error {
 		return err
 	}
 	return tx.SaveConnection(c)
+}
+
+// resyncVersion returns the version of our new keys. The other side drops keys of a version that it does not know, without a word, so that
+// they have the version that the two have agreed on before. The new ratchet goes up from there as any does.
+func (a *Agent) resyncVersion(c *store.Connection) (uint16, error) {
+	if c.Ratchet == nil {
+		return a.cfg.Versions.Ratchet.Max, nil
+	}
+	r := new(ratchet.Ratchet)
+	if err := r.UnmarshalBinary(c.Ratchet); err != nil {
+		return 0, fmt.Errorf("agent: stored ratchet: %w", err)
+	}
+	defer r.Wipe()
+	return min(r.Version(), a.cfg.Versions.Ratchet.Max), nil
 }
 
 // queueRatchetKey queues our new keys. They go without the ratchet, but are numbered like its
@@ -97,6 +121,9 @@ func (a *Agent) processRatchetKey(d *delivery, peer *ratchet.Params, info []byte
 	if known, err := d.tx.SeenRatchetKey(d.c.ID, hash[:]); err != nil || known {
 		return err // a repetition
 	}
+	if err := d.tx.InsertRatchetKey(d.c.ID, hash[:]); err != nil {
+		return err
+	}
 	// They are counted as a message by who sends them (agent.md §4).
 	received := d.c.ReceivedNumber
 	infoHash := sha256.Sum256(info)
@@ -128,9 +155,6 @@ func (a *Agent) processRatchetKey(d *delivery, peer *ratchet.Params, info []byte
 		return drop(err.Error())
 	}
 	defer r.Wipe()
-	if err := d.tx.InsertRatchetKey(d.c.ID, hash[:]); err != nil {
-		return err
-	}
 	if reply != nil {
 		if err := a.queueRatchetKey(d.tx, d.c, reply); err != nil {
 			return err
