@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/sotto-chat/sotto/core/agent"
 	"github.com/sotto-chat/sotto/core/chat"
 )
 
@@ -46,6 +47,13 @@ var (
 	ErrNotAllowed       = chat.ErrNotAllowed
 	ErrPreference       = chat.ErrPreference
 	ErrDescription      = chat.ErrDescription
+
+	// ErrSync tells that nothing can be sent to a contact before the encryption is synchronized, which it may be just now.
+	ErrSync = agent.ErrSync
+	// ErrRotating tells that the queue of a contact is on its way to another relay already.
+	ErrRotating = agent.ErrRotating
+	// ErrPeerTooOld tells that a contact's program can't synchronize encryption.
+	ErrPeerTooOld = agent.ErrPeerTooOld
 )
 
 // MaxPicture is the size of the largest picture of a profile, in bytes.

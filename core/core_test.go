@@ -80,7 +80,7 @@ func TestRestart(t *testing.T) {
 	p.a.delivered(p.pa, p.ca, mustSend(t, p.pa, p.ca, "first").ID)
 	p.b.shut()
 	waiting := mustSend(t, p.pa, p.ca, "second")
-	if err := p.pa.SetDraft(t.Context(), p.ca, "a draft"); err != nil {
+	if err := p.pa.SetDraft(t.Context(), p.ca, Draft{Text: "a draft"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.pa.SetAlias(t.Context(), p.ca, " Robert "); err != nil {
@@ -98,7 +98,7 @@ func TestRestart(t *testing.T) {
 	if got := received(t, p.pb, p.cb); !slices.Equal(got, []string{"first", "second"}) {
 		t.Errorf("Bob received %q", got)
 	}
-	if c := mustContact(t, p.pa, p.ca); c.Draft != "a draft" || c.Alias != "Robert" || c.Name != "Bob" {
+	if c := mustContact(t, p.pa, p.ca); c.Draft.Text != "a draft" || c.Alias != "Robert" || c.Name != "Bob" {
 		t.Errorf("after the restart Alice knows %+v", c)
 	}
 	p.b.delivered(p.pb, p.cb, mustSend(t, p.pb, p.cb, "third").ID)

@@ -18,6 +18,7 @@ import (
 type (
 	Contact      = chat.Contact
 	ContactState = chat.ContactState
+	Draft        = chat.Draft
 	Item         = chat.Item
 	ItemKind     = chat.ItemKind
 	ItemState    = chat.ItemState
@@ -221,9 +222,15 @@ func (p *Profile) Contact(ctx context.Context, id int64) (Contact, error) {
 	return p.chat.Contact(ctx, id)
 }
 
-// SetDraft keeps what was written to a contact and not sent yet.
-func (p *Profile) SetDraft(ctx context.Context, contact int64, text string) error {
-	return p.chat.SetDraft(ctx, contact, text)
+// SetDraft keeps what was written to a contact and not sent yet. Of messages that are not here any more, or were taken back, nothing
+// is kept.
+func (p *Profile) SetDraft(ctx context.Context, contact int64, d Draft) error {
+	return p.chat.SetDraft(ctx, contact, d)
+}
+
+// ReplaceDraft is SetDraft if the draft is still what SetDraft was called with last.
+func (p *Profile) ReplaceDraft(ctx context.Context, contact int64, old, d Draft) error {
+	return p.chat.ReplaceDraft(ctx, contact, old, d)
 }
 
 // SetAlias sets how a contact is called here, which nobody else gets to know.

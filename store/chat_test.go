@@ -34,6 +34,7 @@ func TestContacts(t *testing.T) {
 			t.Errorf("contacts are %v, %v", list, err)
 		}
 		first.State, first.Alias, first.Link, first.Draft, first.Unread, first.Active = "connected", "Robert", "", "draft", 3, at(3)
+		first.DraftReply, first.DraftEdit, first.DraftEdited = 5, 6, "edited"
 		first.FullLink, first.Receipts, first.Told, first.Verified, first.GreetID = "", false, "Alice", at(4), nil
 		if err := tx.SaveContact(first); err != nil {
 			return err
@@ -63,16 +64,15 @@ func TestContacts(t *testing.T) {
 		if list, err := tx.ContactsToGreet("connected"); err != nil || !slices.Equal(list, []int64{first.ID}) {
 			t.Errorf("to be greeted are %v, %v", list, err)
 		}
-		for _, incognito := range []bool{false, true} {
-			if err := tx.TellContacts(incognito); err != nil {
-				return err
-			}
-			if list, err := tx.ContactsToTell("connected"); err != nil || len(list) > 0 != incognito {
-				t.Errorf("to be told are %v, %v", list, err)
-			}
-			if list, err := tx.ContactsToTell("failed"); err != nil || !slices.Equal(list, []int64{second.ID}) {
-				t.Errorf("to be told are %v, %v", list, err)
-			}
+		if err := tx.TellContacts(); err != nil {
+			return err
+		}
+		// Who knows another name is not told.
+		if list, err := tx.ContactsToTell("connected"); err != nil || len(list) > 0 {
+			t.Errorf("to be told are %v, %v", list, err)
+		}
+		if list, err := tx.ContactsToTell("failed"); err != nil || !slices.Equal(list, []int64{second.ID}) {
+			t.Errorf("to be told are %v, %v", list, err)
 		}
 		if n, err := tx.CountRequested("connected"); n != 1 || err != nil {
 			t.Errorf("%d contacts came from requests, %v", n, err)
@@ -243,6 +243,10 @@ func TestItems(t *testing.T) {
 		changed, err := tx.ItemsChangedAfter(seen, 10)
 		if err != nil || len(changed) != 2 || changed[0].ID != twin.ID || !reflect.DeepEqual(changed[1], items[1]) {
 			t.Errorf("changes are %+v, %v", changed, err)
+		}
+		// What was added comes before what was added after it, also if it was changed since then.
+		if all, err := tx.ItemsChangedAfter(items[0].Change, 2); err != nil || len(all) != 2 || all[0].ID != items[1].ID || all[1].ID != items[2].ID {
+			t.Errorf("changes are %+v, %v", all, err)
 		}
 		// Numbers of changes are never used again.
 		last := items[1].Change

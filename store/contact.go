@@ -18,7 +18,6 @@ type Contact struct {
 	VersionMax uint16
 	Link       string // our invitation, until somebody opens it
 	FullLink   string // the form of it that needs no relay
-	Draft      string
 	Unread     int
 	Avatar     int64
 	Created    time.Time
@@ -38,25 +37,31 @@ type Contact struct {
 
 	Muted, Pinned, Archived, Blocked bool
 
+	Draft       string // what was written to it and not sent yet,
+	DraftReply  int64  // and the item that this answers, 0 for none
+	DraftEdit   int64  // the item whose text is being changed, 0 for none,
+	DraftEdited string // and that text, as far as it was changed
+
 	Read        int64  // the last item that was seen
 	Picture     string // as received; it is not in Profile
 	Preferences []byte // JSON: ours for this contact, where they differ from the profile's
 	Tell        bool   // what it was told of us may have changed
 }
 
-const contactColumns = `id, coalesce(connection, 0), state, failure, name, alias, profile, version_min, version_max, link, full_link, draft, unread, avatar, created, active,
-	receipts, incognito, told, verified, opened_server, opened_sender, opened_key, request, greet, greet_id, muted, pinned, archived, blocked, read, picture, preferences, tell`
+const contactColumns = `id, coalesce(connection, 0), state, failure, name, alias, profile, version_min, version_max, link, full_link, unread, avatar, created, active,
+	receipts, incognito, told, verified, opened_server, opened_sender, opened_key, request, greet, greet_id, muted, pinned, archived, blocked,
+	draft, draft_reply, draft_edit, draft_edited, read, picture, preferences, tell`
 
 // InsertContact stores a new contact and sets its ID.
 func (tx *Tx) InsertContact(c *Contact) error {
-	res, err := tx.Exec(`INSERT INTO contacts (connection, state, failure, name, alias, profile, version_min, version_max, link, full_link, draft, unread, avatar, created, active,
+	res, err := tx.Exec(`INSERT INTO contacts (connection, state, failure, name, alias, profile, version_min, version_max, link, full_link, unread, avatar, created, active,
 		receipts, incognito, told, verified, opened_server, opened_sender, opened_key, request, greet, greet_id,
-		muted, pinned, archived, blocked, read, picture, preferences, tell)
-		VALUES (nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		c.Connection, c.State, c.Failure, c.Name, c.Alias, blob(c.Profile), c.VersionMin, c.VersionMax, c.Link, c.FullLink, c.Draft, c.Unread, c.Avatar,
+		muted, pinned, archived, blocked, draft, draft_reply, draft_edit, draft_edited, read, picture, preferences, tell)
+		VALUES (nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		c.Connection, c.State, c.Failure, c.Name, c.Alias, blob(c.Profile), c.VersionMin, c.VersionMax, c.Link, c.FullLink, c.Unread, c.Avatar,
 		c.Created.UnixMilli(), c.Active.UnixMilli(),
 		c.Receipts, c.Incognito, c.Told, milli(c.Verified), c.OpenedServer, blob(c.OpenedSender), blob(c.OpenedKey), c.Request, c.Greet, c.GreetID,
-		c.Muted, c.Pinned, c.Archived, c.Blocked, c.Read, c.Picture, blob(c.Preferences), c.Tell)
+		c.Muted, c.Pinned, c.Archived, c.Blocked, c.Draft, c.DraftReply, c.DraftEdit, c.DraftEdited, c.Read, c.Picture, blob(c.Preferences), c.Tell)
 	if err != nil {
 		return fmt.Errorf("store: adding a contact: %w", err)
 	}
@@ -68,11 +73,11 @@ func (tx *Tx) InsertContact(c *Contact) error {
 // the link that was opened.
 func (tx *Tx) SaveContact(c *Contact) error {
 	_, err := tx.Exec(`UPDATE contacts SET connection = nullif(?, 0), state = ?, failure = ?, name = ?, alias = ?, profile = ?,
-		version_min = ?, version_max = ?, link = ?, full_link = ?, draft = ?, unread = ?, active = ?, receipts = ?, told = ?, verified = ?, greet = ?, greet_id = ?,
-		muted = ?, pinned = ?, archived = ?, blocked = ?, read = ?, picture = ?, preferences = ?, tell = ? WHERE id = ?`,
-		c.Connection, c.State, c.Failure, c.Name, c.Alias, blob(c.Profile), c.VersionMin, c.VersionMax, c.Link, c.FullLink, c.Draft, c.Unread, c.Active.UnixMilli(),
+		version_min = ?, version_max = ?, link = ?, full_link = ?, unread = ?, active = ?, receipts = ?, told = ?, verified = ?, greet = ?, greet_id = ?,
+		muted = ?, pinned = ?, archived = ?, blocked = ?, draft = ?, draft_reply = ?, draft_edit = ?, draft_edited = ?, read = ?, picture = ?, preferences = ?, tell = ? WHERE id = ?`,
+		c.Connection, c.State, c.Failure, c.Name, c.Alias, blob(c.Profile), c.VersionMin, c.VersionMax, c.Link, c.FullLink, c.Unread, c.Active.UnixMilli(),
 		c.Receipts, c.Told, milli(c.Verified), c.Greet, c.GreetID,
-		c.Muted, c.Pinned, c.Archived, c.Blocked, c.Read, c.Picture, blob(c.Preferences), c.Tell, c.ID)
+		c.Muted, c.Pinned, c.Archived, c.Blocked, c.Draft, c.DraftReply, c.DraftEdit, c.DraftEdited, c.Read, c.Picture, blob(c.Preferences), c.Tell, c.ID)
 	if err != nil {
 		return fmt.Errorf("store: saving a contact: %w", err)
 	}
@@ -126,10 +131,9 @@ func (tx *Tx) CountRequested(state string) (n int, err error) {
 	return n, nil
 }
 
-// TellContacts marks the contacts as those that may have to be told what has changed about us; those that
-// know the profile only with incognito unset.
-func (tx *Tx) TellContacts(incognito bool) error {
-	if _, err := tx.Exec(`UPDATE contacts SET tell = 1 WHERE incognito = '' OR ?`, incognito); err != nil {
+// TellContacts marks the contacts that know the profile as those that may have to be told what has changed about it.
+func (tx *Tx) TellContacts() error {
+	if _, err := tx.Exec(`UPDATE contacts SET tell = 1 WHERE incognito = ''`); err != nil {
 		return fmt.Errorf("store: marking contacts: %w", err)
 	}
 	return nil
@@ -170,9 +174,9 @@ func scanContact(row scanner) (*Contact, error) {
 	c := new(Contact)
 	var created, active, verified int64
 	err := row.Scan(&c.ID, &c.Connection, &c.State, &c.Failure, &c.Name, &c.Alias, &c.Profile, &c.VersionMin, &c.VersionMax,
-		&c.Link, &c.FullLink, &c.Draft, &c.Unread, &c.Avatar, &created, &active,
+		&c.Link, &c.FullLink, &c.Unread, &c.Avatar, &created, &active,
 		&c.Receipts, &c.Incognito, &c.Told, &verified, &c.OpenedServer, &c.OpenedSender, &c.OpenedKey, &c.Request, &c.Greet, &c.GreetID,
-		&c.Muted, &c.Pinned, &c.Archived, &c.Blocked, &c.Read, &c.Picture, &c.Preferences, &c.Tell)
+		&c.Muted, &c.Pinned, &c.Archived, &c.Blocked, &c.Draft, &c.DraftReply, &c.DraftEdit, &c.DraftEdited, &c.Read, &c.Picture, &c.Preferences, &c.Tell)
 	c.Created, c.Active, c.Verified = time.UnixMilli(created), time.UnixMilli(active), unmilli(verified)
 	return c, err
 }
@@ -214,8 +218,9 @@ func (tx *Tx) ReceiveQueueByLink(key []byte) (*ReceiveQueue, error) {
 
 // BuryContact forgets all of a contact but its connection and what was said, and puts it in a state.
 func (tx *Tx) BuryContact(id int64, state string) error {
-	_, err := tx.Exec(`UPDATE contacts SET state = ?, failure = '', name = '', alias = '', profile = x'', picture = '', preferences = x'', link = '', full_link = '', draft = '', unread = 0,
-		incognito = '', told = '', verified = 0, opened_server = '', opened_sender = x'', opened_key = x'', request = NULL, greet = 0, greet_id = NULL, tell = 0 WHERE id = ?`, state, id)
+	_, err := tx.Exec(`UPDATE contacts SET state = ?, failure = '', name = '', alias = '', profile = x'', picture = '', preferences = x'', link = '', full_link = '',
+		draft = '', draft_reply = 0, draft_edit = 0, draft_edited = '', unread = 0, incognito = '', told = '', verified = 0, opened_server = '', opened_sender = x'', opened_key = x'',
+		request = NULL, greet = 0, greet_id = NULL, tell = 0 WHERE id = ?`, state, id)
 	if err != nil {
 		return fmt.Errorf("store: deleting a contact: %w", err)
 	}

@@ -97,6 +97,45 @@ func TestFromChat(t *testing.T) {
 	}
 }
 
+// TestFromDrafts brings a database up to date in which a draft is a text alone.
+func TestFromDrafts(t *testing.T) {
+	dir := t.TempDir()
+	v, err := vault.Create(t.Context(), dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db := mustOpen(t, dir, firstMigrations(t, 7))
+	err = db.Update(t.Context(), func(tx *Tx) error {
+		_, err := tx.Exec(`INSERT INTO contacts (id, state, name, profile, draft, avatar, created, active) VALUES
+			(1, 'connected', 'Bob', x'', 'half a sent', 7, 1, 1), (2, 'connected', 'Eve', x'', '', 7, 1, 1)`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, db)
+
+	db = mustOpen(t, dir, embedded)
+	err = db.View(t.Context(), func(tx *Tx) error {
+		for id, draft := range map[int64]string{1: "half a sent", 2: ""} {
+			c, err := tx.Contact(id)
+			if err != nil {
+				return err
+			}
+			if c.Draft != draft || c.DraftReply != 0 || c.DraftEdit != 0 || c.DraftEdited != "" {
+				t.Errorf("%s is %+v", c.Name, c)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestItemLife(t *testing.T) {
 	db := mustCreate(t, filepath.Join(t.TempDir(), "p"))
 	at := func(s int64) time.Time { return time.UnixMilli(s * 1000) }

@@ -133,6 +133,14 @@ func (tx *Tx) SetItemBody(id int64, body []byte) error {
 	return nil
 }
 
+// SetItemPreview stores what is behind a link in an item, and a small picture of it; nil for none.
+func (tx *Tx) SetItemPreview(id int64, preview, image []byte) error {
+	if _, err := tx.Exec(`UPDATE items SET preview = ?, image = ? WHERE id = ?`, preview, image, id); err != nil {
+		return fmt.Errorf("store: saving an item: %w", err)
+	}
+	return nil
+}
+
 // Item returns an item, or ErrNotFound.
 func (tx *Tx) Item(id int64) (*Item, error) {
 	return tx.item(`SELECT `+itemColumns+` FROM items WHERE id = ?`, id)
@@ -228,9 +236,11 @@ func (tx *Tx) LiveItems() ([]*Item, error) {
 	return collect(tx, "items", scanItem, `SELECT `+itemColumns+` FROM items WHERE live AND own ORDER BY id`)
 }
 
-// ItemsChangedAfter returns the items whose last change has a number above change, in the order of their changes.
+// ItemsChangedAfter returns the items whose last change has a number above change, in the order of the first of their numbers (Added,
+// Stated, Touched) that is: one that was added, and changed since then, comes before those that were added after it.
 func (tx *Tx) ItemsChangedAfter(change int64, limit int) ([]*Item, error) {
-	return collect(tx, "items", scanItem, `SELECT `+itemColumns+` FROM items WHERE changed > ? ORDER BY changed LIMIT ?`, change, limit)
+	return collect(tx, "items", scanItem, `SELECT `+itemColumns+` FROM items WHERE changed > ?1
+		ORDER BY min(iif(added > ?1, added, changed), iif(stated > ?1, stated, changed), iif(touched > ?1, touched, changed)) LIMIT ?2`, change, limit)
 }
 
 // nextChange numbers a change of an item.

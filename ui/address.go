@@ -216,22 +216,18 @@ func (w *Window) addressSettings(a *core.Address) fyne.CanvasObject {
 	}
 	title := widget.NewLabel(lang.L("Greeting"), theme.TextBody)
 	title.Bold = true
-	var incognito fyne.CanvasObject
 	objects := []fyne.CanvasObject{
 		widget.NewColumn(0, title, widget.NewHint(lang.L("Whoever opens the address reads it before asking."))), greeting, buttonRow(save), problem, widget.NewLine(),
 		widget.NewFact(lang.L("Accept everybody"), lang.L("Nobody has to wait for you, and the greeting is sent as a message. Strangers can write to you at once."),
 			widget.NewToggle(s.AutoAccept, func(on bool) {
 				s.AutoAccept = on
 				set()
-			})),
-	}
-	if s.AutoAccept {
-		incognito = widget.NewFact(lang.L("Accept incognito"), lang.L("Each of them sees another random name, not {{.Name}}.", map[string]any{"Name": p.Name()}),
+			})), widget.NewLine(),
+		widget.NewFact(lang.L("Incognito"), lang.L("The address shows no name, and each of them sees another random one, not {{.Name}}.", map[string]any{"Name": p.Name()}),
 			widget.NewToggle(s.Incognito, func(on bool) {
 				s.Incognito = on
 				set()
-			}))
-		objects = append(objects, widget.NewLine(), incognito)
+			})),
 	}
 	return section(lang.L("WHO OPENS IT"), settingsCard(objects...))
 }

@@ -16,9 +16,6 @@ import (
 	"github.com/sotto-chat/sotto/ui/widget"
 )
 
-// draftPause is how long after something was typed the draft is kept, with what was typed meanwhile.
-const draftPause = time.Second
-
 // conversation is the page with the messages of a contact.
 type conversation struct {
 	w       *Window
@@ -44,8 +41,9 @@ type conversation struct {
 	middle   *fyne.Container // the list, or what is shown while there are no messages
 
 	warned     string            // what warn said last
+	warning    bool              // the note above the composer is what warn said
 	tell       func(text string) // does what warn does in place of it; may be nil
-	draft      string            // as it was kept last
+	kept       core.Draft        // what was kept last
 	draftTimer *time.Timer
 	left       bool
 
@@ -66,7 +64,7 @@ var (
 )
 
 func newConversationPage(w *Window, contact *core.Contact) *conversation {
-	c := &conversation{w: w, id: contact.ID, profile: w.profile, draft: contact.Draft, texts: make(map[int64]shown)}
+	c := &conversation{w: w, id: contact.ID, profile: w.profile, texts: make(map[int64]shown)}
 	c.media = newMedia(c)
 	search := widget.NewIconButton("search", lang.L("Search in this conversation"), c.search)
 	info := widget.NewIconButton("info", lang.L("About this conversation"), c.togglePanel)
@@ -74,7 +72,7 @@ func newConversationPage(w *Window, contact *core.Contact) *conversation {
 	c.list = widget.NewMessageList(c)
 	c.listen()
 	c.composer = widget.NewComposer(lang.L("Message"))
-	c.composer.SetText(contact.Draft)
+	c.start(w.draft(contact))
 	c.equip()
 	c.note = widget.NewNote(widget.ToneInfo, "")
 	noteBar := widget.NewSurface(theme.ColorPanel, container.New(stackLayout{}, widget.NewLine(), widget.NewInset(c.note, 10, 18)))
@@ -88,6 +86,7 @@ func newConversationPage(w *Window, contact *core.Contact) *conversation {
 	c.screen = widget.NewSurface(theme.ColorBackground, c.stack)
 	c.update(contact)
 	c.load(contact.Unread)
+	c.resume()
 	c.readCarriers()
 	return c
 }
@@ -146,7 +145,7 @@ func (c *conversation) focus() {
 	}
 }
 
-// closed keeps the draft.
+// closed keeps what is written.
 func (c *conversation) closed() {
 	c.endLive()
 	c.recorded(false)
@@ -154,15 +153,21 @@ func (c *conversation) closed() {
 	c.list.SetPlaying(false)
 	c.keepDraft()
 	c.left = true
+	c.hold(c.attached)
 }
 
-// update shows what is known of the contact.
-func (c *conversation) update(contact *core.Contact) {
-	c.state = contact.State
-	name := c.w.contactName(contact)
+// updateHead shows what is known of the contact above the messages.
+func (c *conversation) updateHead(contact *core.Contact) {
 	c.head.avatar.SetView(c.w.avatar(contact))
-	c.head.set(name, c.w.connectionLine(contact))
+	c.head.set(c.w.contactName(contact), c.w.connectionLine(contact))
 	c.head.setPills(c.w.contactPills(contact)...)
+}
+
+// update shows what is known of the contact, in place of what warn said.
+func (c *conversation) update(contact *core.Contact) {
+	c.state, c.warning = contact.State, false
+	name := c.w.contactName(contact)
+	c.updateHead(contact)
 	c.note.SetAction("", nil)
 	composer := contact.State == chat.ContactConnected || contact.State == chat.ContactNotes
 	var empty fyne.CanvasObject
@@ -228,6 +233,7 @@ func (c *conversation) warn(text string) {
 		c.tell(text)
 		return
 	}
+	c.warning = true
 	c.note.Set(widget.ToneDanger, text)
 	c.note.SetAction("", nil)
 	c.showFoot(c.composer.Visible())
@@ -260,7 +266,11 @@ func (c *conversation) changed(e any) {
 			return
 		}
 		connected := c.state != e.Contact.State
-		c.update(&e.Contact)
+		if c.warning && !connected {
+			c.updateHead(&e.Contact)
+		} else {
+			c.update(&e.Contact)
+		}
 		c.read()
 		c.refreshPanel()
 		if connected {
@@ -270,6 +280,9 @@ func (c *conversation) changed(e any) {
 		c.put(e.Item)
 	case core.ItemChanged:
 		c.put(e.Item)
+		if e.Item.Contact == c.id && !e.Item.Deleted.IsZero() {
+			c.gone(e.Item.ID)
+		}
 	case core.ItemsRemoved:
 		if e.Contact == c.id {
 			c.remove(e.Items)
@@ -325,13 +338,13 @@ func (c *conversation) remove(ids []int64) {
 		}
 		delete(c.texts, id)
 		c.media.forget(id)
-		if c.writing.item == id {
-			c.stopWriting()
-		}
 	}
 	c.find.removed(ids)
 	if contact := c.w.contact(c.id); contact != nil && len(c.items) == 0 {
 		c.update(contact)
+	}
+	for _, id := range ids {
+		c.gone(id)
 	}
 }
 

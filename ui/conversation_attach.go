@@ -23,11 +23,27 @@ import (
 // attached is a file that will be sent with the text.
 type attached struct {
 	view widget.ComposerAttachment
+	size int // bytes of memory that are held for it besides view
 	send func(ctx context.Context, p *core.Profile, contact int64, caption string, reply int64) error
 }
 
+// bytes is how much memory is held for a file.
+func (a *attached) bytes() int {
+	if a.view.Picture == nil {
+		return a.size
+	}
+	return a.size + pixelBytes(a.view.Picture)
+}
+
+// pixelBytes is how much memory a picture takes.
+func pixelBytes(img image.Image) int { return 4 * img.Bounds().Dx() * img.Bounds().Dy() }
+
 // maxAttached is how many files can be sent at once.
 const maxAttached = 20
+
+// maxHeld is how much memory is taken at most by what is attached in all conversations, in bytes: pictures that were pasted are held
+// as they are until they are sent, about eight of a large screen. They are not written to the disk, where nothing would protect them.
+const maxHeld = 256 << 20
 
 // chipSide is the side of the pictures in the composer, in pixels: enough for scale 2.
 const chipSide = 160
@@ -39,7 +55,7 @@ func (c *conversation) chooseFiles() {
 
 // attach adds files to what will be sent.
 func (c *conversation) attach(paths ...string) {
-	if !c.mayWrite() || c.writing.edit {
+	if !c.mayWrite() || c.writing.edit != 0 {
 		return
 	}
 	apart(c.w, func(context.Context) (list []attached, err error) {
@@ -52,11 +68,8 @@ func (c *conversation) attach(paths ...string) {
 		}
 		return list, nil
 	}, func(list []attached, err error) {
-		if c.left {
-			return
-		}
-		c.addAttached(list...)
-		if err != nil {
+		c.hold(list)
+		if err != nil && !c.left {
 			c.warn(sentence(err))
 		}
 	})
@@ -108,14 +121,54 @@ func pictureIn(f *os.File) image.Image {
 }
 
 func (c *conversation) addAttached(list ...attached) {
-	if n := maxAttached - len(c.attached); len(list) > n {
-		list = list[:n]
-		c.warn(lang.L("Up to {{.Count}} files can be sent at once.", map[string]any{"Count": maxAttached}))
+	list, rest := c.w.fitting(len(c.attached), list)
+	if rest != "" {
+		c.warn(rest)
 	}
 	c.endLive()
 	c.attached = append(c.attached, list...)
 	c.showAttached()
 	c.composer.Focus()
+}
+
+// hold attaches files to the conversation, or keeps them until it is opened again. They are forgotten when the profile is locked.
+func (c *conversation) hold(list []attached) {
+	if p := c.here(); p != nil {
+		p.addAttached(list...)
+		return
+	}
+	held := c.w.attached[c.key()]
+	if list, _ = c.w.fitting(len(held), list); len(list) > 0 && c.isOpen() {
+		c.w.attached[c.key()] = append(held, list...)
+	}
+}
+
+// fitting is the part of a list of files that can be attached where n are already. The text tells why the rest can't; it is empty if all
+// can.
+func (w *Window) fitting(n int, list []attached) (fit []attached, rest string) {
+	if n = max(maxAttached-n, 0); len(list) > n {
+		list, rest = list[:n], lang.L("Up to {{.Count}} files can be sent at once.", map[string]any{"Count": maxAttached})
+	}
+	held := 0
+	count := func(list []attached) {
+		for i := range list {
+			held += list[i].bytes()
+		}
+	}
+	for _, waiting := range w.attached {
+		count(waiting)
+	}
+	if w.main != nil {
+		if c, ok := w.main.content.(*conversation); ok && !c.left {
+			count(c.attached)
+		}
+	}
+	for i, a := range list {
+		if held += a.bytes(); held > maxHeld && held > a.bytes() { // one alone is never too much
+			return list[:i], lang.L("Too many pictures wait to be sent. Send or remove some of them first.")
+		}
+	}
+	return list, rest
 }
 
 func (c *conversation) showAttached() {
@@ -138,7 +191,7 @@ func (c *conversation) paste() bool {
 	case len(text) > widget.MaxPaste:
 		c.warn(lang.L("This text is too long for a message. Send it as a file."))
 		return true
-	case text != "" || c.w.opt.Clipboard == nil || c.writing.edit:
+	case text != "" || c.w.opt.Clipboard == nil || c.writing.edit != 0:
 		return false
 	}
 	apart(c.w, func(ctx context.Context) (a attached, err error) {
@@ -146,10 +199,10 @@ func (c *conversation) paste() bool {
 		if img == nil {
 			return a, errNoClipboard
 		}
-		return attached{send: sendPasted(img), view: widget.ComposerAttachment{Picture: picture.Fit(img, chipSide), Name: lang.L("Picture")}}, nil
+		return attached{send: sendPasted(img), size: pixelBytes(img), view: widget.ComposerAttachment{Picture: picture.Fit(img, chipSide), Name: lang.L("Picture")}}, nil
 	}, func(a attached, err error) {
-		if !c.left && err == nil {
-			c.addAttached(a)
+		if err == nil {
+			c.hold([]attached{a})
 		}
 	})
 	return true
@@ -161,7 +214,7 @@ func (c *conversation) sendAttached(caption string, reply int64) {
 	c.attached = nil
 	c.showAttached()
 	c.newest()
-	c.draft = ""
+	s := c.sending(core.Draft{}, core.Draft{Text: caption, Reply: reply})
 	profile, id := c.profile, c.id
 	c.note.Set(widget.ToneInfo, lang.L("Encrypting what is sent…"))
 	cancel := apart(c.w, func(ctx context.Context) (n int, err error) {
@@ -177,35 +230,38 @@ func (c *conversation) sendAttached(caption string, reply int64) {
 				return i, err
 			}
 		}
-		_ = profile.SetDraft(ctx, id, "") // a draft that stays is better than an error about it
+		s.keep(ctx, nil)
 		return len(list), nil
 	}, func(n int, err error) {
-		if c.left {
-			if err != nil && !errors.Is(err, context.Canceled) {
-				if n > 0 {
-					reply = 0
-				}
-				c.notSent(err, func() {
-					c.attached = list[n:]
-					c.sendAttached(caption, reply)
-				})
-			}
-			return
+		s.ended(err)
+		if n > 0 {
+			reply = 0
 		}
-		if contact := c.w.contact(id); contact != nil {
-			c.update(contact)
+		p := c.here()
+		if p != nil {
+			if contact := c.w.contact(id); contact != nil {
+				p.update(contact)
+			}
 		}
 		if err == nil {
 			return
 		}
 		// What was not sent must not get lost.
-		c.attached = append(list[n:len(list):len(list)], c.attached...)
-		c.showAttached()
-		if errors.Is(err, context.Canceled) {
-			c.composer.SetText(joinDraft(caption, c.composer.Text()))
+		if p != nil {
+			p.attached = append(list[n:len(list):len(list)], p.attached...)
+			p.showAttached()
+		} else {
+			c.hold(list[n:])
+		}
+		if p != nil && errors.Is(err, context.Canceled) {
+			p.giveBackText(caption, reply)
 			return
 		}
-		c.giveBack(caption, 0, err)
+		c.giveBack(caption, reply, s.was, err, func() {
+			c.attached = c.w.attached[c.key()]
+			delete(c.w.attached, c.key())
+			c.sendAttached(caption, reply)
+		})
 	})
 	c.note.SetAction(lang.L("Cancel"), cancel)
 	c.showFoot(c.mayWrite())

@@ -132,7 +132,7 @@ func TestPicturesOfMessages(t *testing.T) {
 		c.composer.SetText("Good to know")
 		b.win.Canvas().Unfocus()
 		b.compare(name("reply"))
-		c.stopWriting()
+		c.cancel()
 		c.composer.SetText("")
 		c.choose(2)
 		c.list.Choose(4, true)

@@ -27,8 +27,7 @@ import (
 // say sends what was typed, as Enter does.
 func (c *conversation) say(text string) {
 	c.composer.SetText(text)
-	c.composer.OnSend(text)
-	c.composer.SetText("")
+	c.composer.Focusable().TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
 }
 
 // do chooses an entry of the menu of a message.
@@ -75,7 +74,7 @@ func TestReplyEditReact(t *testing.T) {
 	// Bob answers, after having thought of something else.
 	b.reply(b.items[0].ID)
 	b.composer.OnCancel()
-	if b.writing.item != 0 {
+	if b.writing.reply != 0 {
 		t.Error("the answer was not cancelled")
 	}
 	b.reply(b.items[0].ID)
@@ -95,7 +94,7 @@ func TestReplyEditReact(t *testing.T) {
 		t.Errorf("%q is edited", a.composer.Text())
 	}
 	a.composer.OnCancel()
-	if a.composer.Text() != "" || a.writing.edit {
+	if a.composer.Text() != "" || a.writing.edit != 0 {
 		t.Error("Escape does not end it")
 	}
 	a.composer.SetText("Bring the b")

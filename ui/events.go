@@ -75,6 +75,8 @@ func (w *Window) handle(e core.Event) {
 		if w.main.openID() == c.ID {
 			w.main.showContact(0)
 		}
+		gone := w.key(c.ID)
+		w.forgetWritten(func(key contactKey) bool { return key == gone })
 		w.main.refreshList()
 	case core.ItemChanged:
 		if contact := w.contact(c.Item.Contact); contact != nil && contact.Last != nil && contact.Last.ID == c.Item.ID {

@@ -213,8 +213,17 @@ func TestAddress(t *testing.T) {
 	bob.tap("Cancel connecting")
 	bob.wait("the contact is gone", func() bool { return len(bob.contacts) == 0 })
 
+	// Who was shown the name can't be met under another one.
 	ask()
 	alice.main.openRowAt(0)
+	page := alice.main.content.(*requestPage)
+	if len(page.buttons) != 2 {
+		t.Errorf("there are %d ways to answer", len(page.buttons))
+	}
+	if err := alice.profile.SetAddressSettings(t.Context(), core.AddressSettings{Incognito: true}); err != nil {
+		t.Fatal(err)
+	}
+	alice.wait("the address to be incognito", func() bool { return len(page.buttons) == 3 })
 	alice.tap("Accept incognito")
 	both(alice, bob, "both are connected", func() bool {
 		return len(alice.contacts) == 1 && alice.contacts[0].State == chat.ContactConnected && len(bob.contacts) == 1 && bob.contacts[0].State == chat.ContactConnected

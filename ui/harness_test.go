@@ -45,6 +45,7 @@ type bench struct {
 	app   fyne.App
 	queue chan func()
 	clip  fakeClipboard
+	close func() // ends the program
 }
 
 // newBench opens a window on a new folder with profiles of the given names, who use the relay on this computer.
@@ -84,7 +85,7 @@ func openBenchWith(t *testing.T, dir string, mode theme.Mode, opt core.Options, 
 	}
 	b := &bench{T: t, core: c, app: test.NewApp(), queue: make(chan func(), 4096)}
 	var once sync.Once
-	closeAll := func() {
+	b.close = func() {
 		once.Do(func() {
 			b.Window.Close()
 			if err := c.Close(); err != nil {
@@ -92,7 +93,7 @@ func openBenchWith(t *testing.T, dir string, mode theme.Mode, opt core.Options, 
 			}
 		})
 	}
-	t.Cleanup(closeAll)
+	t.Cleanup(b.close)
 	win := b.app.NewWindow("Sotto")
 	b.Window = New(b.app, win, Options{Core: c, Version: "1.0", Now: func() time.Time { return noon }, Do: func(f func()) { b.queue <- f },
 		CopyPicture: b.clip.put})

@@ -164,8 +164,8 @@ func (m *mainScreen) row(i int) widget.ConversationView {
 		v.Preview = lang.L("could not be connected")
 	case c.Blocked:
 		v.Preview = lang.L("blocked")
-	case c.Draft != "" && c.ID != m.openID():
-		v.Draft, v.Preview = true, oneLine(c.Draft)
+	case draftText(w.draft(c)) != "" && c.ID != m.openID():
+		v.Draft, v.Preview = true, oneLine(draftText(w.draft(c)))
 	case c.Last != nil:
 		v.Preview = oneLine(itemText(c.Last, v.Name))
 		v.Delivery = delivery(c.Last)
@@ -188,9 +188,11 @@ func (m *mainScreen) menu(i int, at fyne.Position) {
 		items = []widget.MenuItem{
 			{Icon: "chat", Text: lang.L("Open"), Do: func() { w.openRequest(request.ID) }},
 			{Icon: "check", Text: lang.L("Accept"), Line: true, Do: func() { w.accept(request.ID, false, nil) }},
-			{Icon: "incognito", Text: lang.L("Accept incognito"), Do: func() { w.accept(request.ID, true, nil) }},
-			{Icon: "close", Text: lang.L("Reject"), Danger: true, Do: func() { w.reject(request.ID, nil) }},
 		}
+		if w.nameless() {
+			items = append(items, widget.MenuItem{Icon: "incognito", Text: lang.L("Accept incognito"), Do: func() { w.accept(request.ID, true, nil) }})
+		}
+		items = append(items, widget.MenuItem{Icon: "close", Text: lang.L("Reject"), Danger: true, Do: func() { w.reject(request.ID, nil) }})
 	} else if r.hit == nil {
 		items = w.contactMenu(r.contact)
 	} else {

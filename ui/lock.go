@@ -19,6 +19,7 @@ import (
 // lock locks the program if it has a passphrase, otherwise the profile if that has one, which closes a hidden one, and otherwise shows how
 // to get one.
 func (w *Window) lock() {
+	w.keepWritten()
 	switch {
 	case w.core.HasLock():
 		ordered(w, only(w.core.Lock), func(_ nothing, err error) {
@@ -77,6 +78,7 @@ func (w *Window) showLock() {
 	clear(w.thumbs)
 	clear(w.pictures)
 	clear(w.notified)
+	w.forgetWritten(func(contactKey) bool { return true })
 	if w.notifier != nil {
 		ordered(w, only(w.notifier.RemoveAll), nil)
 	}

@@ -81,6 +81,7 @@ func (m *media) get(key pictureKey, side int, read func(ctx context.Context) ([]
 		}
 		m.pictures[key] = img
 		m.c.show(key.item)
+		m.c.showReplyPicture(key, img)
 		if m.changed != nil {
 			m.changed()
 		}

@@ -135,6 +135,7 @@ func (w *Window) notificationOpened(id string) {
 // forget drops what is kept of a profile that is closed now.
 func (w *Window) forget(profile string) {
 	delete(w.pictures, profile)
+	w.forgetWritten(func(key contactKey) bool { return key.profile == profile })
 	for key := range w.notified {
 		if key.profile == profile {
 			w.takeBack(key)

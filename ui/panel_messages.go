@@ -25,7 +25,7 @@ func (c *conversation) messageRows(contact *core.Contact) fyne.CanvasObject {
 	add(widget.NewRow(lang.L("Disappearing messages"), lifetimeName(contact.Disappearing), func() { c.chooseDisappearing(contact) }))
 	for _, f := range contact.Features {
 		if f.Feature != chat.FeatureTimedMessages {
-			row := widget.NewRow(allowName(f.Feature), c.whoMay(f), func() { c.chooseFeature(f) })
+			row := widget.NewRow(allowName(f.Feature), c.whoMay(f), func() { c.chooseFeature(contact, f) })
 			add(row)
 		}
 	}
@@ -60,17 +60,20 @@ type featureOption struct {
 }
 
 // chooseFeature asks who may use a feature in this conversation.
-func (c *conversation) chooseFeature(f core.FeatureState) {
+func (c *conversation) chooseFeature(contact *core.Contact, f core.FeatureState) {
 	name := map[string]any{"Name": c.name()}
+	asProfile := option[featureOption]{featureOption{asProfile: true}, lang.L("As for everybody"), lang.L("What you have set for all contacts.")}
 	options := []option[featureOption]{
-		{featureOption{asProfile: true}, lang.L("As for everybody"), lang.L("What you have set for all contacts.")},
 		{featureOption{allow: chat.Always}, lang.L("Always"), lang.L("{{.Name}} may use it, whether you may or not.", name)},
 		{featureOption{allow: chat.Yes}, lang.L("If {{.Name}} allows it too", name), lang.L("Either both of you may use it, or nobody.")},
 		{featureOption{allow: chat.No}, lang.L("No"), lang.L("{{.Name}} may not use it.", name)},
 	}
 	chosen := featureOption{allow: f.Mine}
-	if !f.Own {
-		chosen = options[0].value
+	if contact.IncognitoName == "" { // else nothing that is set for all counts
+		options = append([]option[featureOption]{asProfile}, options...)
+		if !f.Own {
+			chosen = asProfile.value
+		}
 	}
 	lead := lang.L("{{.Name}} lets you use it.", name)
 	switch f.Theirs {

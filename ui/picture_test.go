@@ -61,7 +61,7 @@ func (b *bench) fill() {
 	carol.Unread = 3
 	carol.Last = &core.Item{ID: 20, Contact: 2, Kind: chat.KindText, Text: "Shall we meet on Saturday instead?", State: chat.StateReceived}
 	emil := contact(3, "Emil", chat.ContactConnected, ago(4*24*time.Hour))
-	emil.Draft = "about the lease, I"
+	emil.Draft.Text = "about the lease, I"
 	dana := contact(4, "", chat.ContactConnecting, ago(5*24*time.Hour))
 	failed := contact(5, "", chat.ContactFailed, ago(9*24*time.Hour))
 	failed.Failure = chat.FailureLinkUsed

@@ -62,14 +62,21 @@ func newRequestPage(w *Window, r *core.Request) *requestPage {
 			card.Add(quoteCard(r.Message))
 		}
 		card.Add(hint)
-		accept := widget.NewButton(lang.L("Accept"), widget.ButtonPrimary, func() { p.answer(func() { w.accept(p.id, false, p.failed) }) })
-		incognito := widget.NewButton(lang.L("Accept incognito"), widget.ButtonSecondary, func() { p.answer(func() { w.accept(p.id, true, p.failed) }) })
+		choices, primary := widget.NewColumn(14), widget.ButtonPrimary
+		p.buttons = nil
+		if w.nameless() {
+			incognito := widget.NewButton(lang.L("Accept incognito"), primary, func() { p.answer(func() { w.accept(p.id, true, p.failed) }) })
+			choices.Add(widget.NewFact(lang.L("Incognito"), lang.L("{{.Name}} sees a random name that is made up for this conversation alone.", name), incognito))
+			choices.Add(widget.NewLine())
+			p.buttons, primary = append(p.buttons, incognito), widget.ButtonSecondary
+		}
+		accept := widget.NewButton(lang.L("Accept"), primary, func() { p.answer(func() { w.accept(p.id, false, p.failed) }) })
 		reject := widget.NewButton(lang.L("Reject"), widget.ButtonSecondary, func() { p.answer(func() { w.reject(p.id, p.failed) }) })
-		p.buttons = []*widget.Button{accept, incognito, reject}
-		choices := widget.NewColumn(14,
-			widget.NewFact(lang.L("As {{.Own}}", name), lang.L("You can write to each other, and {{.Name}} sees your name.", name), accept), widget.NewLine(),
-			widget.NewFact(lang.L("Incognito"), lang.L("{{.Name}} sees a random name that is made up for this conversation alone.", name), incognito), widget.NewLine(),
-			widget.NewFact(lang.L("Not at all"), lang.L("The request is deleted here. {{.Name}} is not told.", name), reject), p.problem)
+		p.buttons = append(p.buttons, accept, reject)
+		choices.Add(widget.NewFact(lang.L("As {{.Own}}", name), lang.L("You can write to each other, and {{.Name}} sees your name.", name), accept))
+		choices.Add(widget.NewLine())
+		choices.Add(widget.NewFact(lang.L("Not at all"), lang.L("The request is deleted here. {{.Name}} is not told.", name), reject))
+		choices.Add(p.problem)
 		body.Objects = []fyne.CanvasObject{bigCard(card), bigCard(choices)}
 		body.Refresh()
 	}
@@ -88,6 +95,8 @@ func newRequestPage(w *Window, r *core.Request) *requestPage {
 			if c.Request.ID == p.id {
 				fill()
 			}
+		case core.AddressChanged:
+			fill()
 		}
 	}
 	return p
@@ -110,6 +119,9 @@ func (p *requestPage) failed(err error) {
 	p.problem.Set(widget.ToneDanger, sentence(err))
 	p.scroll.Refresh()
 }
+
+// nameless tells whether who opens the address is not shown the profile's name, so that one can be accepted incognito.
+func (w *Window) nameless() bool { return w.address != nil && w.address.Settings.Incognito }
 
 // accept makes a contact of a request and shows it. failed is told why not, and may be nil.
 func (w *Window) accept(id int64, incognito bool, failed func(error)) {

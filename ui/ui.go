@@ -110,11 +110,13 @@ type Window struct {
 	uncopy      func()   // takes the picture that was copied last out of the clipboard, nil for none
 	recent      []string // emoji that were used lately, the latest first
 	thumbs      thumbs
-	pictures    map[string][]byte    // of the profiles, by their id
-	moving      map[contactKey]*move // whose messages are to wait on another relay
-	unverified  map[contactKey]bool  // are being said not to be verified any more
-	unstored    map[string]bool      // by profile: what arrives can't be stored
-	codeChanged map[contactKey]bool  // were verified, got another code, and were not verified again
+	pictures    map[string][]byte            // of the profiles, by their id
+	moving      map[contactKey]*move         // whose messages are to wait on another relay
+	drafts      map[contactKey]*pendingDraft // what was written to them, while that is being stored
+	attached    map[contactKey][]attached    // will be sent with what is written next to them, while their conversation is not open
+	unverified  map[contactKey]bool          // are being said not to be verified any more
+	unstored    map[string]bool              // by profile: what arrives can't be stored
+	codeChanged map[contactKey]bool          // were verified, got another code, and were not verified again
 
 	locked bool // the lock is shown
 	trying bool // what was typed into the search field is being tried as the passphrase of a hidden profile
@@ -149,7 +151,8 @@ func New(app fyne.App, win fyne.Window, o Options) *Window {
 	followDirection()
 	w := &Window{app: app, win: win, core: o.Core, opt: o, copies: newCopies(o.Folder), notified: make(map[notice]bool),
 		thumbs: make(thumbs), pictures: make(map[string][]byte),
-		moving: make(map[contactKey]*move), unverified: make(map[contactKey]bool), unstored: make(map[string]bool), codeChanged: make(map[contactKey]bool)}
+		moving: make(map[contactKey]*move), drafts: make(map[contactKey]*pendingDraft), attached: make(map[contactKey][]attached),
+		unverified: make(map[contactKey]bool), unstored: make(map[string]bool), codeChanged: make(map[contactKey]bool)}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.queue.start()
 

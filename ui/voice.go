@@ -114,9 +114,9 @@ func (c *conversation) recorded(send bool) {
 	if r.recorder == nil {
 		return
 	}
-	reply, now := c.writing.item, c.w.opt.Now()
+	reply, now := c.writing.reply, c.w.opt.Now()
 	if send {
-		c.stopWriting()
+		c.stopReply()
 		c.newest()
 	}
 	apart(c.w, func(context.Context) (file []byte, err error) {

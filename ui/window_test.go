@@ -123,7 +123,7 @@ func TestDraftIsKept(t *testing.T) {
 	c := alice.conversation()
 	c.composer.SetText("half a sent")
 	alice.main.back()
-	alice.wait("the draft", func() bool { return alice.contact(c.id).Draft == "half a sent" })
+	alice.wait("the draft", func() bool { return alice.contact(c.id).Draft.Text == "half a sent" })
 	row := alice.main.row(0)
 	if !row.Draft || row.Preview != "half a sent" {
 		t.Errorf("the list shows %+v", row)

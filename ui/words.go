@@ -76,6 +76,8 @@ func sentence(err error) string {
 			map[string]any{"Percent": max(1, (long.Size-long.Limit)*100/max(long.Limit, 1))})
 	case errors.Is(err, core.ErrEmptyMessage):
 		return lang.L("Write something first.")
+	case errors.Is(err, core.ErrPeerTooOld):
+		return lang.L("The other side's program is too old for that.")
 	case errors.Is(err, core.ErrNotConnected):
 		return lang.L("You are not connected with this contact, so nothing can be sent.")
 	case errors.Is(err, core.ErrNoContact), errors.Is(err, core.ErrNoItem), errors.Is(err, core.ErrNoRequest):
@@ -262,6 +264,8 @@ func contactFailure(f core.Failure) string {
 		return lang.L("The link was used by somebody else before, or was taken back. Ask for a new one.")
 	case chat.FailureVersion:
 		return lang.L("The other program is too old or too new for this one. Update both and use a new link.")
+	case chat.FailureBusiness:
+		return lang.L("This is the address of a business, which this version can't connect with yet.")
 	case chat.FailureGone:
 		return lang.L("The other side has deleted the connection. Ask for a new link.")
 	case chat.FailureExpired:

@@ -30,6 +30,8 @@ type announced struct {
 	elsewhere map[int64]bool
 	held      map[int64]string
 	unstored  bool // messages could not be stored
+	// Items that were told with changes after the mark, by the last of these: others come before them.
+	ahead map[int64]int64
 }
 
 // mark is kept in the profile.
@@ -104,7 +106,7 @@ func (a *announcer) tell(ctx context.Context, e core.Event) {
 		case core.RequestAdded:
 			err = a.tellRequests(ctx, p)
 		case core.FileProgress:
-			a.tellProgress(p, c)
+			err = a.tellProgress(ctx, p, c)
 		case core.RelayChanged:
 			a.tellRelay(p, c.Relay)
 		case core.AddressChanged:
@@ -175,7 +177,7 @@ func (a *announcer) of(ctx context.Context, id string) (*announced, error) {
 		return nil, nil
 	}
 	p := &announced{profile: profile, contacts: make(map[int64]core.ContactState), sent: make(map[int64]bool), files: make(map[int64]fileTold), relays: make(map[string]core.RelayState),
-		elsewhere: make(map[int64]bool), held: make(map[int64]string)}
+		elsewhere: make(map[int64]bool), held: make(map[int64]string), ahead: make(map[int64]int64)}
 	b, err := profile.Announced(ctx)
 	if err != nil {
 		return nil, err
@@ -216,21 +218,27 @@ func (a *announcer) save(ctx context.Context, p *announced) error {
 }
 
 // page is how many changes are read at once.
-const page = 100
+const page = 500
 
 // tellItems tells all changes of messages that were not told yet.
 func (a *announcer) tellItems(ctx context.Context, p *announced) error {
 	for {
 		items, err := p.profile.Changes(ctx, p.mark.Change, page)
-		if err != nil || len(items) == 0 {
+		if err != nil {
 			return err
 		}
+		if len(items) == 0 {
+			clear(p.ahead)
+			return nil
+		}
 		for _, i := range items {
-			told, err := a.tellItem(ctx, p, i)
+			told, err := a.tellItem(ctx, p, i, max(p.mark.Change, p.ahead[i.ID]))
 			if err != nil {
 				return err
 			}
-			p.mark.Change = i.Change
+			// The mark may not go beyond what was not told of other items: all of this one was told, up to its last change.
+			p.mark.Change = firstChange(i, p.mark.Change)
+			p.ahead[i.ID] = i.Change
 			if !told {
 				continue
 			}
@@ -241,15 +249,29 @@ func (a *announcer) tellItems(ctx context.Context, p *announced) error {
 	}
 }
 
-// tellItem tells what became of a message since the last look, if there is something to tell.
-func (a *announcer) tellItem(ctx context.Context, p *announced, i core.Item) (told bool, err error) {
+// firstChange returns the number of the first change of an item that is kept in it and comes after another one.
+func firstChange(i core.Item, after int64) int64 {
+	first := i.Change
+	for _, n := range []int64{i.Added, i.Stated, i.Touched} {
+		if n > after {
+			first = min(first, n)
+		}
+	}
+	return first
+}
+
+// tellItem tells what became of a message after a change, if there is something to tell.
+func (a *announcer) tellItem(ctx context.Context, p *announced, i core.Item, after int64) (told bool, err error) {
+	if i.Change <= after {
+		return false, nil
+	}
 	contact, err := p.profile.Contact(ctx, i.Contact)
 	if errors.Is(err, core.ErrNoContact) {
 		return false, nil // deleted meanwhile
 	} else if err != nil {
 		return false, err
 	}
-	added, stated := i.Added > p.mark.Change, i.Stated > p.mark.Change
+	added, stated := i.Added > after, i.Stated > after
 	event := func(name string, o object) {
 		o["event"], o["profile"] = name, p.profile.ID()
 		a.write(o)
@@ -264,7 +286,7 @@ func (a *announcer) tellItem(ctx context.Context, p *announced, i core.Item) (to
 		}
 		return o
 	}
-	stateOnly := !added && i.File != nil && p.files[i.ID].State != i.File.State // which message.changed need not repeat
+	stateOnly := i.File != nil && (added || p.files[i.ID].State != i.File.State) // which message.changed need not repeat
 	if i.Own || !added {
 		a.tellFile(p, i, event)
 	}
@@ -292,7 +314,7 @@ func (a *announcer) tellItem(ctx context.Context, p *announced, i core.Item) (to
 		o["failure"], o["error"] = i.Failure, "the message could not be sent: "+string(i.Failure)
 		event("error", o)
 	}
-	if !added && i.Touched > p.mark.Change && !stateOnly {
+	if i.Touched > after && !stateOnly && (!added || i.Touched > i.Added) { // that one's own was added is not told
 		event("message.changed", full())
 	}
 	return told, nil
@@ -303,6 +325,8 @@ func (a *announcer) tellNotice(i core.Item, event func(name string, o object)) {
 	o := object{"contact": i.Contact, "kind": i.Kind}
 	switch i.Kind {
 	case chat.KindRenamed:
+		o["name"] = i.Text
+		event("notice", o)
 	case chat.KindMoved, chat.KindPeerMoved, chat.KindSyncing, chat.KindSynced, chat.KindPicture, chat.KindCall:
 		if i.Content != "" {
 			o["content"] = i.Content
@@ -322,7 +346,6 @@ func (a *announcer) tellNotice(i core.Item, event func(name string, o object)) {
 		event("error", o)
 	case chat.KindLeft:
 		o["message"], o["error"] = i.ID, "the contact has deleted the conversation"
-		delete(o, "kind")
 		event("error", o)
 	default:
 		o = messageObject(i)

@@ -80,10 +80,12 @@
 //	address.show    [long]                        link, greeting, auto, incognito, failure, elsewhere
 //	address.set     [greeting] [auto] [incognito]
 //	    greeting is shown to who opens the address. With "auto":true requests are accepted without asking,
-//	    incognito or not, and the greeting is sent as a message
+//	    and the greeting is sent as a message. With "incognito":true the address shows no name, and each who is accepted so
+//	    sees another one that is made up. What is not given is empty, or false
 //	address.delete
 //	requests                                      requests: [{request, name, text, time}]
 //	accept          request [incognito]           contact
+//	    incognito is for an address that is so too: any other shows the profile's name to who opens its short link
 //	reject          request
 //	contacts                                      contacts: [{contact, name, alias, state, failure, link, unread, active, incognito, verified, receipts, muted, pinned,
 //	                                                  archived, blocked, elsewhere, held, picture, full_name, description, address, draft, disappearing,
@@ -97,7 +99,8 @@
 //	rotate          contact
 //	    moves the queue on which messages of the contact wait to another relay, while messages flow
 //	resync          contact
-//	    makes the encryption with the contact anew, as after a backup was restored
+//	    makes the encryption with the contact anew, as after a backup was restored. Until the contact has answered, as the
+//	    notice "synced" tells, nothing can be sent: the answer to send has the code not_synchronized
 //	receive.here    [contact]
 //	    has the messages of the contact, or without one the requests at the address, come here again and not to another program;
 //	    see the event elsewhere
@@ -132,7 +135,7 @@
 //	files           [contact] [limit] [before]    files: [{file, contact, message, own, name, size, state, failure, relay, text, done, total, time}]
 //	receive         file [to] [ask]
 //	    receives a file, and puts a copy at the path to, where nothing may be yet in a folder that there is; also goes on with
-//	    one that is paused or has failed. With "ask":true it is not received from relays that are not known, which see the network address
+//	    one that is paused or has failed, and then to is what it was before if it is not given. With "ask":true it is not received from relays that are not known, which see the network address
 //	pause, cancel: file
 //	    cancel also deletes a file that was sent from its relays, for as long as they have it
 //	files.automatic [size]                        size
@@ -187,7 +190,7 @@
 // "pending", "sent" (the relay has it), "delivered" (the contact has it), "failed" or "kept" (a note to oneself). Its kind is "text",
 // "unsupported" (something that this version can't show, named by content), or that of a
 // notice: "missing" (count messages were lost), "integrity", "unreadable", "malformed", "renamed"
-// or "left". A failure is "link used", "version", "gone", "expired", "too long", "full", "refused"
+// or "left". A failure is "link used", "version", "business", "gone", "expired", "too long", "full", "refused"
 // or "not possible". A relay's state is "connecting", "connected" or "disconnected". Times
 // are as in RFC 3339, in UTC.
 //
@@ -198,7 +201,7 @@
 //	bad_command, name, no_profile, no_profile_in_use, locked, app_locked, no_passphrase, passphrase_used, wrong_passphrase,
 //	damaged, newer_data, keyring,
 //	not_link, damaged_link, newer_link, older_link, link_kind, own_link, used_link, deleted_link, unknown_relay, business_link,
-//	no_address, address_exists, no_request, no_contact, no_message, not_connected, not_failed, empty, too_long, not_editable,
+//	no_address, address_exists, no_request, no_contact, no_message, not_connected, not_synchronized, rotating, peer_too_old, not_failed, empty, too_long, not_editable,
 //	too_old, not_forwardable, not_live, not_own, emoji, too_many_reactions, not_allowed, preference, description, picture_too_large,
 //	no_file, not_regular, not_picture, not_found, exists, not_here, file_too_large, file_state, legacy_file, damaged_file,
 //	disk_full, no_file_relay, unknown_relays,
@@ -249,8 +252,8 @@
 // is another reaction, it is complete, or its time to disappear is known. A notice has the kind "moved", "peer moved", "syncing",
 // "synced", "feature" (with feature, who: "both", "me", "contact" or "nobody", and own: whether it was changed
 // here), "disappearing" (with seconds, and offer: whether it is only what the contact would like), "picture",
-// "profile" (with text), "call", or "stored", about a profile: messages can be stored again. An error is about a contact
-// that can't be connected with, about a message that can't be sent, about what is missing from a
+// "profile" (with text), "renamed" (with name), "call", or "stored", about a profile: messages can be stored again. An error is about a contact
+// that can't be connected with, or that has left (with the kind "left"), about a message that can't be sent, about what is missing from a
 // conversation (with kind and count), or about a profile; then it can have a code. With disk_full nothing is lost: what arrives
 // stays on the relays until there is room again.
 //

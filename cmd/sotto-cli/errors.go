@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 
 	"github.com/sotto-chat/sotto/core"
 	"github.com/sotto-chat/sotto/store/vault"
@@ -16,6 +17,8 @@ var (
 	errCommand = errors.New("the command is wrong")
 	// errNoProfileInUse tells that a command needs a profile.
 	errNoProfileInUse = errors.New("no profile is in use: make one with profile.create, or choose one with profile.use")
+	// errNoFile tells that there is no message with the number of a file.
+	errNoFile = errors.New("there is no such file")
 	// errExists tells that a file can't be put where something is already.
 	errExists = errors.New("there is something already where the file is to go: choose another path")
 )
@@ -29,6 +32,7 @@ var errorCodes = []struct {
 }{
 	{err: errCommand, code: "bad_command"},
 	{err: errNoProfileInUse, code: "no_profile_in_use"},
+	{err: errNoFile, code: "no_file"},
 	{err: errExists, code: "exists"},
 
 	{err: core.ErrName, code: "name"},
@@ -44,7 +48,7 @@ var errorCodes = []struct {
 		text: "the key of this profile is in the keyring of the operating system, which does not answer: unlock it, and give --keyring"},
 	{err: vault.ErrNewerFormat, code: "newer_data", text: "the profile was made by a newer version: update this program"},
 	{err: core.ErrNewerDatabase, code: "newer_data", text: "the profile was used by a newer version: update this program"},
-	{err: vault.ErrDamaged, code: "damaged", text: "the files of the profile are damaged: restore its folder from a backup"},
+	{err: vault.ErrDamaged, code: "damaged", text: "the files of the profile are damaged, or some are missing: restore its folder from a backup"},
 	{err: vault.ErrWrongKey, code: "damaged", text: "the files of the profile do not belong together: restore its whole folder from a backup"},
 
 	{err: core.ErrNotLink, code: "not_link"},
@@ -75,6 +79,10 @@ var errorCodes = []struct {
 	{err: core.ErrNotAllowed, code: "not_allowed"},
 	{err: core.ErrPreference, code: "preference"},
 	{err: core.ErrDescription, code: "description"},
+	{err: core.ErrSync, code: "not_synchronized",
+		text: "the encryption has to be synchronized with the contact first: if there was no notice that this goes on, begin it with resync"},
+	{err: core.ErrRotating, code: "rotating"},
+	{err: core.ErrPeerTooOld, code: "peer_too_old"},
 
 	{err: core.ErrNoFile, code: "no_file"},
 	{err: core.ErrNotRegular, code: "not_regular"},
@@ -131,6 +139,8 @@ func describe(err error) (text, code string) {
 		return text, "link_kind"
 	case errors.Is(err, fs.ErrNotExist):
 		return text, "not_found"
+	case errors.Is(err, syscall.ENOSPC):
+		return describe(core.ErrDiskFull)
 	}
 	problem, ok := relayTexts[core.ProblemOf(err)]
 	if !ok {

@@ -64,8 +64,13 @@ func target(path string) (string, error) {
 var fileCommands = map[string]func(context.Context, *core.Profile, command) (object, error){
 	"files": func(ctx context.Context, p *core.Profile, c command) (object, error) {
 		limit := c.Limit
-		if limit == 0 {
+		if limit <= 0 {
 			limit = defaultLimit
+		}
+		if c.Contact != 0 {
+			if _, err := p.Contact(ctx, c.Contact); err != nil {
+				return nil, err
+			}
 		}
 		items, err := p.Files(ctx, c.Contact, c.Before, limit)
 		list := []object{}
@@ -135,6 +140,7 @@ func fileObject(i core.Item) object {
 type fileTold struct {
 	State   core.FileState
 	Failure chat.Failure
+	Contact int64
 }
 
 // tellFile tells the state of a file if it was not told.
@@ -142,7 +148,7 @@ func (a *announcer) tellFile(p *announced, i core.Item, event func(string, objec
 	if i.File == nil {
 		return
 	}
-	told := fileTold{i.File.State, i.File.Failure}
+	told := fileTold{i.File.State, i.File.Failure, i.Contact}
 	if p.files[i.ID] == told {
 		return
 	}
@@ -157,10 +163,20 @@ func (a *announcer) tellFile(p *announced, i core.Item, event func(string, objec
 }
 
 // tellProgress tells how far a file is on its way.
-func (a *announcer) tellProgress(p *announced, c core.FileProgress) {
-	state := p.files[c.Item].State
-	if state != core.FileUploading && state != core.FileDownloading {
-		return
+func (a *announcer) tellProgress(ctx context.Context, p *announced, c core.FileProgress) error {
+	told, ok := p.files[c.Item]
+	if !ok { // it goes on after a restart
+		items, err := p.profile.Files(ctx, 0, c.Item+1, 1)
+		if err != nil || len(items) == 0 || items[0].ID != c.Item {
+			return err
+		}
+		told = fileTold{items[0].File.State, items[0].File.Failure, items[0].Contact}
+		p.files[c.Item] = told
 	}
-	a.write(object{"event": "file", "profile": p.profile.ID(), "file": c.Item, "message": c.Item, "state": state, "done": c.Done, "total": c.Total, "speed": c.Speed})
+	if told.State != core.FileUploading && told.State != core.FileDownloading {
+		return nil
+	}
+	a.write(object{"event": "file", "profile": p.profile.ID(), "contact": told.Contact, "file": c.Item, "message": c.Item, "state": told.State,
+		"done": c.Done, "total": c.Total, "speed": c.Speed})
+	return nil
 }

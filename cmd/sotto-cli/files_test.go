@@ -91,7 +91,6 @@ func TestFiles(t *testing.T) {
 	}
 	for name, bad := range map[string]object{
 		"no_file":       {"cmd": "receive", "file": a.do(object{"cmd": "send", "contact": ca, "text": "hi"})["message"]},
-		"no_message":    {"cmd": "cancel", "file": 9999},
 		"bad_command":   {"cmd": "receive", "file": "name"},
 		"not_found":     {"cmd": "send", "contact": ca, "file": "/nonexistent"},
 		"not_regular":   {"cmd": "send", "contact": ca, "file": t.TempDir()},
@@ -99,6 +98,54 @@ func TestFiles(t *testing.T) {
 	} {
 		if answer := a.try(bad); answer["ok"] != false || answer["code"] != name {
 			t.Errorf("%v: %v, want %s", bad, answer, name)
+		}
+	}
+	for _, command := range []string{"receive", "pause", "cancel"} {
+		if answer := b.try(object{"cmd": command, "file": 9999}); answer["code"] != "no_file" {
+			t.Errorf("%s of a file that there is not: %v", command, answer)
+		}
+	}
+	if answer := b.try(object{"cmd": "files", "contact": 99}); answer["code"] != "no_contact" {
+		t.Errorf("files of a contact that there is not: %v", answer)
+	}
+	if list := b.do(object{"cmd": "files", "limit": -1})["files"].([]any); len(list) != 2 {
+		t.Errorf("files are %v", list)
+	}
+}
+
+// TestFileGoesOn kills and pauses who receives a file: it goes on to where it was to go, and is told with its contact.
+func TestFileGoesOn(t *testing.T) {
+	a, b, ca, cb := couple(t)
+	path, content := writeFile(t, "large.bin", 24<<20)
+	for attempt := 1; ; attempt++ {
+		caption := fmt.Sprint("large ", attempt)
+		a.do(object{"cmd": "send", "contact": ca, "file": path, "caption": caption})
+		file := b.event(object{"event": "message", "contact": cb, "text": caption})["file"].(map[string]any)["id"]
+		to := filepath.Join(t.TempDir(), "received")
+		b.do(object{"cmd": "receive", "file": file, "to": to})
+		underWay := func(o object) bool { return o["file"] == file && (o["speed"] != nil || o["state"] == "done") }
+		if e := b.eventWhere("file", underWay); e["contact"] != cb {
+			t.Errorf("progress is %v", e)
+		}
+		b.kill()
+		b.events = nil
+		b.start()
+		e := b.eventWhere("file", underWay)
+		if e["contact"] != cb {
+			t.Errorf("progress after a crash is %v", e)
+		}
+		if answer := b.try(object{"cmd": "pause", "file": file}); answer["ok"] == true {
+			b.do(object{"cmd": "receive", "file": file})
+		}
+		b.event(object{"event": "file", "file": file, "state": "done"})
+		if got, err := os.ReadFile(to); err != nil || !bytes.Equal(got, content) {
+			t.Errorf("received %d bytes, %v", len(got), err)
+		}
+		if e["state"] != "done" {
+			return
+		}
+		if attempt == 10 { // it was too fast each time
+			t.Fatal("no progress is told after a crash")
 		}
 	}
 }

@@ -54,7 +54,13 @@ var messageCommands = map[string]func(*session, context.Context, *core.Profile, 
 		return nil, p.MarkRead(ctx, c.Contact)
 	},
 	"draft": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
-		return nil, p.SetDraft(ctx, c.Contact, c.Text)
+		contact, err := p.Contact(ctx, c.Contact)
+		if err != nil {
+			return nil, err
+		}
+		d := contact.Draft // what else was being written stays
+		d.Text = c.Text
+		return nil, p.SetDraft(ctx, c.Contact, d)
 	},
 	"clear": func(_ *session, ctx context.Context, p *core.Profile, c command) (object, error) {
 		return nil, p.Clear(ctx, c.Contact)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"image"
 	"image/png"
 	"os"
@@ -9,6 +10,9 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/sotto-chat/sotto/core"
+	"github.com/sotto-chat/sotto/core/chat"
 )
 
 // first returns the only element of a list in an answer.
@@ -159,5 +163,76 @@ func TestMessages(t *testing.T) {
 		if got := a.try(c.cmd); got["ok"] != false || got["code"] != c.code {
 			t.Errorf("%v: %v", c.cmd, got)
 		}
+	}
+}
+
+// TestToldLater has messages come and change while nobody tells it: each is told, before what came after it.
+func TestToldLater(t *testing.T) {
+	relay := startRelay(t)
+	dir := t.TempDir()
+	a := startChild(t, "--data", dir, "--relay", relay.address)
+	b := startChild(t, "--data", t.TempDir(), "--relay", relay.address)
+	a.do(object{"cmd": "profile.create", "name": "Alice"})
+	b.do(object{"cmd": "profile.create", "name": "Bob"})
+	ca, cb := connect(a, b)
+	a.end()
+
+	// The same without the program that tells events.
+	c, err := core.Open(t.Context(), dir, core.Options{Relays: []string{relay.address}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	contact := int64(ca.(float64))
+	has := func(what string, ok func(core.Item) bool) {
+		t.Helper()
+		deadline := time.After(patience)
+		events, unsubscribe := c.Subscribe(eventBuffer)
+		defer unsubscribe()
+		for {
+			items, err := c.Current().History(t.Context(), contact, 0, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if slices.ContainsFunc(items, ok) {
+				return
+			}
+			select {
+			case <-events:
+			case <-deadline:
+				t.Fatalf("waited in vain for: %s", what)
+			}
+		}
+	}
+	own, err := c.Current().Send(t.Context(), contact, core.NewMessage{Text: "own"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	has("the receipt", func(i core.Item) bool { return i.ID == own.ID && i.State == chat.StateDelivered })
+	at := b.event(object{"event": "message", "text": "own"})["message"]
+	first := b.do(object{"cmd": "send", "contact": cb, "text": "first"})["message"]
+	b.do(object{"cmd": "send", "contact": cb, "text": "second"})
+	has("the second", func(i core.Item) bool { return i.Text == "second" })
+	b.do(object{"cmd": "edit", "message": first, "text": "first!"})
+	b.do(object{"cmd": "react", "message": at, "emoji": "👍", "on": true})
+	has("the edit", func(i core.Item) bool { return i.Text == "first!" })
+	has("the reaction", func(i core.Item) bool { return len(i.Reactions) > 0 })
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	a.events = nil
+	a.start()
+	b.do(object{"cmd": "send", "contact": cb, "text": "last"})
+	a.event(object{"event": "message", "text": "last"})
+	var told []string
+	for _, e := range a.events {
+		if name := e["event"]; name == "message" {
+			told = append(told, fmt.Sprint(e["text"]))
+		} else if e["message"] != nil {
+			told = append(told, fmt.Sprint(name))
+		}
+	}
+	if want := []string{"sent", "delivered", "message.changed", "first!", "second", "last"}; !slices.Equal(told, want) {
+		t.Errorf("told is %q, want %q", told, want)
 	}
 }

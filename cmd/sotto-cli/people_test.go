@@ -250,6 +250,30 @@ func TestMending(t *testing.T) {
 	b.event(object{"event": "notice", "kind": "synced"})
 	a.do(object{"cmd": "send", "contact": ca["invitation"], "text": "with new keys"})
 	b.event(object{"event": "message", "text": "with new keys"})
+
+	// While the other side is away no new keys are agreed on.
+	b.end()
+	a.do(object{"cmd": "resync", "contact": ca["invitation"]})
+	if answer := a.try(object{"cmd": "send", "contact": ca["invitation"], "text": "too early"}); answer["code"] != "not_synchronized" {
+		t.Errorf("sending meanwhile: %v", answer)
+	}
+	a.do(object{"cmd": "profile.rename", "name": "Alicia"}) // told later
+	b.start()
+	b.event(object{"event": "notice", "contact": cb, "kind": "renamed", "name": "Alicia"})
+
+	// There is nobody to mend anything with in notes, and after a contact has left.
+	a.do(object{"cmd": "contact.delete", "contact": ca["invitation"]})
+	b.event(object{"event": "error", "contact": cb, "kind": "left"})
+	for _, contact := range []any{cb, b.do(object{"cmd": "notes"})["contact"]} {
+		for _, command := range []string{"rotate", "resync"} {
+			if answer := b.try(object{"cmd": command, "contact": contact}); answer["code"] != "not_connected" {
+				t.Errorf("%s of %v: %v", command, contact, answer)
+			}
+		}
+	}
+	if answer := b.try(object{"cmd": "receive.here", "contact": b.do(object{"cmd": "notes"})["contact"]}); answer["code"] != "not_connected" {
+		t.Errorf("receiving notes: %v", answer)
+	}
 	a.end()
 	b.end()
 }

@@ -196,32 +196,13 @@ func (s *session) execute(ctx context.Context, line []byte) error {
 	return nil
 }
 
-// current returns the profile in use.
-func (s *session) current() (*core.Profile, error) {
-	if p := s.core.Current(); p != nil {
-		return p, nil
-	}
-	if s.core.Locked() {
-		return nil, core.ErrAppLocked
-	}
-	for _, p := range s.core.Profiles() {
-		if p.Current && p.Locked {
-			return nil, core.ErrLocked
-		}
-		if p.Current && p.Err != nil {
-			return nil, p.Err
-		}
-	}
-	return nil, errNoProfileInUse
-}
-
 // askFunc executes the part of a command that waits for a relay. What is left to do is done when no
 // events are told.
 type askFunc func(context.Context, *core.Profile, command) (rest func() (object, error), err error)
 
 // wait executes a command that waits for a relay, without holding up those that follow.
 func (s *session) wait(ctx context.Context, c command, ask askFunc) {
-	p, err := s.current()
+	p, err := current(s.core)
 	if err != nil {
 		s.answer(c.ID, nil, err)
 		return
@@ -294,7 +275,7 @@ func (s *session) do(ctx context.Context, c command) (object, error) {
 		for _, p := range s.core.Profiles() {
 			o := object{"profile": p.ID, "name": p.Name, "current": p.Current, "locked": p.Locked, "unread": p.Unread, "hidden": p.Hidden}
 			if p.Err != nil {
-				o["error"], _ = describe(p.Err)
+				o["error"], _ = describe(openError(p.Err))
 			}
 			list = append(list, o)
 		}
@@ -306,7 +287,7 @@ func (s *session) do(ctx context.Context, c command) (object, error) {
 		}
 		p, err := s.core.OpenProfile(ctx, c.Profile, passphrase)
 		if err != nil {
-			return nil, err
+			return nil, openError(err)
 		}
 		return object{"profile": p.ID(), "name": p.Name()}, s.core.Use(p.ID())
 	}
@@ -324,12 +305,16 @@ func (s *session) do(ctx context.Context, c command) (object, error) {
 	if !ok && file == nil {
 		return nil, fmt.Errorf("%w: there is none called %q", errCommand, c.Cmd)
 	}
-	p, err := s.current()
+	p, err := current(s.core)
 	if err != nil {
 		return nil, err
 	}
 	if file != nil {
-		return file(ctx, p, c)
+		o, err := file(ctx, p, c)
+		if errors.Is(err, core.ErrNoItem) {
+			err = errNoFile
+		}
+		return o, err
 	}
 	return do(s, ctx, p, c)
 }
@@ -504,7 +489,7 @@ func contactObject(c core.Contact) object {
 			o[name] = true
 		}
 	}
-	for name, text := range map[string]string{"full_name": c.FullName, "description": c.Description, "address": c.Address, "draft": c.Draft, "held": c.Held} {
+	for name, text := range map[string]string{"full_name": c.FullName, "description": c.Description, "address": c.Address, "draft": c.Draft.Text, "held": c.Held} {
 		if text != "" {
 			o[name] = text
 		}

@@ -30,7 +30,7 @@ type AddressSettings struct {
 	Greeting string
 	// AutoAccept accepts requests without asking, and sends the greeting as a message.
 	AutoAccept bool
-	// Incognito has AutoAccept use a name of its own for each contact.
+	// Incognito has the address show no name of the profile's, and AutoAccept use one of its own for each contact.
 	Incognito bool
 }
 
@@ -52,11 +52,17 @@ func (c *Chat) newAddress(row *store.Address) Address {
 		Settings: AddressSettings{Greeting: row.Greeting, AutoAccept: row.AutoAccept, Incognito: row.Incognito}}
 }
 
+// nameless is the name that an address shows in place of the profile's: the network's apps want one.
+const nameless = "Incognito"
+
 // linkData is what the short link of the address is to show.
-func linkData(tx *store.Tx, greeting string) ([]byte, error) {
-	p, err := publicProfile(tx)
-	if err != nil {
-		return nil, err
+func linkData(tx *store.Tx, greeting string, incognito bool) ([]byte, error) {
+	p := event.Profile{DisplayName: nameless}
+	if !incognito {
+		var err error
+		if p, err = publicProfile(tx); err != nil {
+			return nil, err
+		}
 	}
 	d := event.LinkData{Profile: &p}
 	if greeting != "" {
@@ -90,7 +96,7 @@ func (c *Chat) MakeAddress(ctx context.Context) (a Address, err error) {
 		} else if !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		data, err = linkData(tx, "")
+		data, err = linkData(tx, "", false)
 		return err
 	})
 	if err != nil {
@@ -98,7 +104,7 @@ func (c *Chat) MakeAddress(ctx context.Context) (a Address, err error) {
 	}
 	_, err = c.agent.MakeAddress(ctx, data, func(tx *store.Tx, connection int64, i agent.Invitation) error {
 		short, full := linkTexts(i)
-		now, err := linkData(tx, "")
+		now, err := linkData(tx, "", false)
 		if err != nil {
 			return err
 		}

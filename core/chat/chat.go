@@ -253,8 +253,8 @@ func (c *Chat) Unread(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// Changes returns up to limit items that were added or changed after a change, which is the
-// Change of the last item that the caller has seen, in the order in which that happened.
+// Changes returns up to limit items that were added or changed after a change, in the order of the first number of each (Added, Stated,
+// Touched) that is above it: that of the last one is where the caller goes on.
 func (c *Chat) Changes(ctx context.Context, after int64, limit int) (list []Item, err error) {
 	err = c.db.View(ctx, func(tx *store.Tx) error {
 		rows, err := tx.ItemsChangedAfter(after, min(max(limit, 0), maxPage))
@@ -307,19 +307,6 @@ func (c *Chat) MarkRead(ctx context.Context, contact int64) error {
 			return tx.SaveContact(row)
 		}
 		return c.save(tx, row)
-	})
-}
-
-// maxDraft is the longest draft that is kept, in bytes: about four messages.
-const maxDraft = 1 << 16
-
-// SetDraft keeps what was written to a contact and not sent yet, up to 64 KiB of it.
-func (c *Chat) SetDraft(ctx context.Context, contact int64, text string) error {
-	text = cut(text, maxDraft)
-	return c.change(ctx, contact, func(row *store.Contact) bool {
-		changed := row.Draft != text
-		row.Draft = text
-		return changed
 	})
 }
 

@@ -419,7 +419,7 @@ func TestWithoutContact(t *testing.T) {
 	ctx := t.Context()
 	for name, err := range map[string]error{
 		"mark read": f.MarkRead(ctx, f.contact),
-		"draft":     f.SetDraft(ctx, f.contact, "x"),
+		"draft":     f.SetDraft(ctx, f.contact, Draft{Text: "x"}),
 		"alias":     f.SetAlias(ctx, f.contact, "x"),
 		"delete":    f.DeleteContact(ctx, f.contact),
 	} {
@@ -470,17 +470,13 @@ func TestItemStates(t *testing.T) {
 	}
 }
 
-func TestDraftAndAlias(t *testing.T) {
+func TestAlias(t *testing.T) {
 	f := newFixture(t)
-	long := strings.Repeat("é", maxDraft)
-	if err := f.SetDraft(t.Context(), f.contact, long); err != nil {
-		t.Fatal(err)
-	}
 	if err := f.SetAlias(t.Context(), f.contact, " #Bobby\n"); err != nil {
 		t.Fatal(err)
 	}
-	if c := f.load(); len(c.Draft) != maxDraft || !strings.HasPrefix(long, c.Draft) || c.Alias != "Bobby" {
-		t.Errorf("draft of %d bytes, alias %q", len(c.Draft), c.Alias)
+	if c := f.load(); c.Alias != "Bobby" {
+		t.Errorf("the alias is %q", c.Alias)
 	}
 	events := len(f.events)
 	if err := errors.Join(f.SetAlias(t.Context(), f.contact, "Bobby"), f.MarkRead(t.Context(), f.contact)); err != nil || len(f.events) != events {
@@ -489,7 +485,8 @@ func TestDraftAndAlias(t *testing.T) {
 }
 
 func FuzzMessage(f *testing.F) {
-	for _, s := range []string{"", "x", text("1", "hello"), "[" + text("1", "hello") + "]", "=\x01\x00\x02{}", "X\x010\x02{}", ">C\x00\x00\x00\x00\x00\x00\x00\x01{}", "F"} {
+	for _, s := range []string{"", "x", text("1", "hello"), "[" + text("1", "hello") + "]", "=\x01\x00\x02{}", "X\x010\x02{}", ">C\x00\x00\x00\x00\x00\x00\x00\x01{}", "F",
+		`{"event":"x.msg.new","params":{"content":{"type":"chat","text":"","chatLink":{"connLink":"https://a.example/a#` + testShortKey + `","invLink":7}}}}`} {
 		f.Add([]byte(s))
 	}
 	x := newFixture(f)

@@ -460,8 +460,17 @@ func TestProfile(t *testing.T) {
 	carol.contact = contact.ID
 	carol.wait("the connection", func() bool { return carol.load().State == ContactConnected })
 	c.alice.check(c.alice.SetDescription(ctx, "writes a lot"))
+	c.alice.check(c.alice.SetPreferences(ctx, Preferences{Reactions: &Preference{Allow: No}}))
 	c.alice.check(c.alice.SetContactPreferences(ctx, hidden.ID, Preferences{Voice: &Preference{Allow: No}}))
 	carol.find("the preference", func(i Item) bool { return i.Kind == KindFeature })
+	if list := carol.history(); slices.ContainsFunc(list, func(i Item) bool { return i.Kind == KindFeature && i.Text != string(FeatureVoice) }) {
+		t.Errorf("incognito, the preferences of the profile are told: %v", list)
+	}
+	if got, err := c.alice.Contact(ctx, hidden.ID); err != nil || !slices.ContainsFunc(got.Features, func(f FeatureState) bool {
+		return f.Feature == FeatureReactions && f.Mine == Yes && !f.Own
+	}) {
+		t.Errorf("incognito, the preferences are %+v, %v", got.Features, err)
+	}
 	if got := carol.load(); got.Name != hidden.IncognitoName || got.Description != "" || got.Picture != nil {
 		t.Errorf("incognito Alice is %+v", got)
 	}

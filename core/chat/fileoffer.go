@@ -18,8 +18,10 @@ const (
 
 // ReceiveOptions say how a file is received.
 type ReceiveOptions struct {
-	AnyRelay bool   // also from relays that are not known
-	SaveTo   string // where a copy is put when it is here, which is then readable for others; empty for nowhere
+	AnyRelay bool // also from relays that are not known
+	// SaveTo is where a copy is put when the file is here, which is then readable for others. Empty is where was said before, nowhere
+	// if nothing was.
+	SaveTo string
 }
 
 // ReceiveFile receives the file of a message, as soon as it is there; it also goes on with one that has failed or is
@@ -44,7 +46,10 @@ func (c *Chat) ReceiveFile(ctx context.Context, item int64, o ReceiveOptions) er
 		if Failure(i.FileFailure) == FailureLegacy {
 			return ErrLegacyFile
 		}
-		f.AnyRelay, f.SaveTo = f.AnyRelay || o.AnyRelay, o.SaveTo
+		f.AnyRelay = f.AnyRelay || o.AnyRelay
+		if o.SaveTo != "" {
+			f.SaveTo = o.SaveTo
+		}
 		if f.Complete && !f.AnyRelay {
 			if hosts := c.unknownRelays(f.Description); len(hosts) > 0 {
 				return &UnknownRelaysError{hosts}

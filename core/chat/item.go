@@ -89,6 +89,7 @@ func (c *Chat) remove(tx *store.Tx, row *store.Contact, items []*store.Item, how
 	if len(items) == 0 {
 		return nil
 	}
+	undraft(row, items...)
 	ids := make([]int64, len(items))
 	for n, i := range items {
 		ids[n] = i.ID

@@ -369,7 +369,11 @@ func (c *Chat) introduce(ctx context.Context, row *store.Contact, kind agent.Lin
 		wrap = func(p event.Profile) event.Event { return event.Contact{Profile: p, RequestID: id} }
 	}
 	err = c.db.View(ctx, func(tx *store.Tx) (err error) {
-		info, err = introduction(tx, row, smallest, wrap)
+		told := *row
+		if _, err = meetTTL(tx, &told); err == nil { // as meet is going to
+			info, err = introduction(tx, &told, smallest, wrap)
+		}
+		row.Told = told.Told
 		return err
 	})
 	return info, err

@@ -44,8 +44,8 @@ var features = []Feature{FeatureTimedMessages, FeatureFullDelete, FeatureReactio
 // Features returns all features, in the order in which they are shown.
 func Features() []Feature { return append([]Feature{}, features...) }
 
-// ErrPreference tells that a preference is none of those that there are.
-var ErrPreference = errors.New("there is no such preference")
+// ErrPreference tells that a preference is none of those that there are, or can't be what was asked for.
+var ErrPreference = errors.New("there is no such preference, or no such choice")
 
 // Limits of how long messages take to disappear.
 const (
@@ -58,7 +58,7 @@ type FeatureState struct {
 	Feature                   Feature
 	Mine, Theirs              Allow
 	MeAllowed, ContactAllowed bool
-	Own                       bool // Mine is for this contact alone, not the profile's
+	Own                       bool // Mine is for this contact alone, not the profile's or, incognito, the default
 }
 
 const settingPreferences = "preferences"
@@ -73,15 +73,18 @@ func ownPreferences(tx *store.Tx) (*Preferences, error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting %s: %w", settingPreferences, err)
 	}
-	// What is not set is told all the same: the defaults of other programs may change. There are no calls.
-	return overridden(&Preferences{
-		TimedMessages: &Preference{Allow: Yes},
-		FullDelete:    &Preference{Allow: No},
-		Reactions:     &Preference{Allow: Yes},
-		Voice:         &Preference{Allow: Yes},
-		Files:         &Preference{Allow: Always},
-		Calls:         &Preference{Allow: No},
-	}, p), nil
+	return overridden(&defaults, p), nil
+}
+
+// defaults are the preferences of who has set none. They are told all the same: the defaults of other programs may
+// change. There are no calls.
+var defaults = Preferences{
+	TimedMessages: &Preference{Allow: Yes},
+	FullDelete:    &Preference{Allow: No},
+	Reactions:     &Preference{Allow: Yes},
+	Voice:         &Preference{Allow: Yes},
+	Files:         &Preference{Allow: Always},
+	Calls:         &Preference{Allow: No},
 }
 
 // field returns where p has a feature.
@@ -137,7 +140,16 @@ type terms struct {
 
 func termsOf(row *store.Contact, profile *Preferences) terms {
 	own := contactPreferences(row)
-	return terms{overridden(profile, own), peerProfile(row).Preferences, own}
+	return terms{overridden(preferencesFor(row, profile), own), peerProfile(row).Preferences, own}
+}
+
+// preferencesFor returns our preferences for a contact but for those that are for it alone. Incognito they are not those of
+// the profile, by which two contacts could find out that they know the same person, as by their changing at the same time.
+func preferencesFor(row *store.Contact, profile *Preferences) *Preferences {
+	if row.Incognito != "" {
+		return &defaults
+	}
+	return profile
 }
 
 // loadTerms returns the preferences of both sides of a conversation as they are stored.
@@ -191,8 +203,8 @@ func (c *Chat) Preferences(ctx context.Context) (p Preferences, err error) {
 	return p, err
 }
 
-// SetPreferences sets what the profile allows all contacts for which nothing else is set. They get to know.
-// What is nil gets its default. The error is ErrPreference.
+// SetPreferences sets what the profile allows all contacts for which nothing else is set, but for those that know it
+// incognito. They get to know. What is nil gets its default. The error is ErrPreference.
 func (c *Chat) SetPreferences(ctx context.Context, p Preferences) error {
 	b, err := encodePreferences(&p)
 	if err != nil {
@@ -221,7 +233,7 @@ func (c *Chat) SetPreferences(ctx context.Context, p Preferences) error {
 				return err
 			}
 		}
-		if err := tx.TellContacts(true); err != nil {
+		if err := tx.TellContacts(); err != nil {
 			return err
 		}
 		c.later(tx)
@@ -233,7 +245,7 @@ func (c *Chat) SetPreferences(ctx context.Context, p Preferences) error {
 // is that of the profile, or the default. The error is ErrNoContact or ErrPreference.
 func (c *Chat) SetFeature(ctx context.Context, contact int64, f Feature, set *Preference) error {
 	if field(new(Preferences), f) == nil {
-		return fmt.Errorf("%w: for %q", ErrPreference, f)
+		return fmt.Errorf("%w: %q", ErrPreference, f)
 	}
 	if contact == 0 {
 		p, err := c.Preferences(ctx)
@@ -300,7 +312,7 @@ func encodePreferences(p *Preferences) ([]byte, error) {
 		case set == nil:
 		case set.Allow != Always && set.Allow != Yes && set.Allow != No,
 			set.TTL < 0, set.TTL > int(MaxTTL/time.Second), set.TTL > 0 && f != FeatureTimedMessages:
-			return nil, fmt.Errorf("%w: for %s", ErrPreference, f)
+			return nil, fmt.Errorf("%w: of %s", ErrPreference, f)
 		}
 	}
 	return json.Marshal(p)
@@ -311,7 +323,7 @@ func encodePreferences(p *Preferences) ([]byte, error) {
 // of an offer of the contact is in force at once. The error is ErrNoContact or ErrPreference.
 func (c *Chat) SetDisappearing(ctx context.Context, contact int64, after time.Duration) error {
 	if after < 0 || after > MaxTTL || after%time.Second != 0 || contact == 0 {
-		return fmt.Errorf("%w: for %s", ErrPreference, FeatureTimedMessages)
+		return fmt.Errorf("%w: of %s", ErrPreference, FeatureTimedMessages)
 	}
 	p := &Preference{Allow: Yes, TTL: int(after / time.Second)}
 	if after == 0 {
@@ -344,6 +356,15 @@ func (c *Chat) tellTerms(tx *store.Tx, row *store.Contact, before terms, own boo
 		if err := c.addItem(tx, i); err != nil {
 			return err
 		}
+	}
+	return c.tellTTL(tx, row, before, own, at)
+}
+
+// tellTTL is tellTerms for the time after which messages disappear alone.
+func (c *Chat) tellTTL(tx *store.Tx, row *store.Contact, before terms, own bool, at time.Time) error {
+	after, err := loadTerms(tx, row)
+	if err != nil {
+		return err
 	}
 	i := &store.Item{Contact: row.ID, Own: own, Kind: string(KindDisappearing), State: string(StateReceived), Time: at}
 	switch ttl, offer := after.ttl(), after.offer(); {

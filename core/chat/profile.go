@@ -116,7 +116,7 @@ func (c *Chat) changeProfile(ctx context.Context, change func(tx *store.Tx) erro
 		if err := change(tx); err != nil {
 			return err
 		}
-		if err := tx.TellContacts(false); err != nil {
+		if err := tx.TellContacts(); err != nil {
 			return err
 		}
 		c.later(tx)
@@ -148,7 +148,7 @@ func ownProfile(tx *store.Tx, row *store.Contact) (event.Profile, error) {
 	if err != nil {
 		return p, err
 	}
-	p.Preferences = overridden(p.Preferences, contactPreferences(row))
+	p.Preferences = overridden(preferencesFor(row, p.Preferences), contactPreferences(row))
 	if row.Incognito != "" {
 		p = event.Profile{DisplayName: row.Incognito, Preferences: p.Preferences}
 	}
@@ -268,16 +268,35 @@ func (c *Chat) profileChanged(tx *store.Tx, row *store.Contact, p event.Profile,
 // network do: who changed it last decides, as long as both let messages disappear at all.
 func agreeTTL(row *store.Contact, before terms) error {
 	theirs := peerProfile(row).Preferences.Get(FeatureTimedMessages)
-	mine := before.mine.Get(FeatureTimedMessages)
-	if ttl := int(seconds(theirs.TTL) / time.Second); ttl != mine.TTL {
-		own := *before.own
-		own.TimedMessages = &Preference{Allow: mine.Allow, TTL: ttl}
-		b, err := encodePreferences(&own)
-		if err != nil {
-			return err
-		}
-		row.Preferences = b
+	if ttl := int(seconds(theirs.TTL) / time.Second); ttl != before.mine.Get(FeatureTimedMessages).TTL {
+		return setTTL(row, before, ttl)
 	}
+	return nil
+}
+
+// meetTTL does so in the handshake, in which neither side has changed anything: the longer time counts then, if both let
+// messages disappear. It tells whether that is not what we would have.
+func meetTTL(tx *store.Tx, row *store.Contact) (changed bool, err error) {
+	t, err := loadTerms(tx, row)
+	if err != nil {
+		return false, err
+	}
+	ttl := int(seconds(t.theirs.Get(FeatureTimedMessages).TTL) / time.Second)
+	if me, _ := t.may(FeatureTimedMessages); !me || ttl <= t.mine.Get(FeatureTimedMessages).TTL {
+		return false, nil
+	}
+	return true, setTTL(row, t, ttl)
+}
+
+// setTTL sets the time after which messages to a contact disappear, in seconds.
+func setTTL(row *store.Contact, t terms, ttl int) error {
+	own := *t.own
+	own.TimedMessages = &Preference{Allow: t.mine.Get(FeatureTimedMessages).Allow, TTL: ttl}
+	b, err := encodePreferences(&own)
+	if err != nil {
+		return err
+	}
+	row.Preferences = b
 	return nil
 }
 

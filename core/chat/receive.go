@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -23,14 +24,26 @@ func (c *Chat) Confirm(tx *store.Tx, connection int64, info []byte) (reply []byt
 	}
 	m, profile, ok := parseInfo(info)
 	if !ok {
+		if m.Event != nil && m.Event.Name() == groupAnswer && row.OpenedSender != nil {
+			if err := c.setState(tx, connection, ContactFailed, FailureBusiness); err != nil {
+				return nil, err
+			}
+		}
 		return nil, agent.ErrReject
 	}
-	if reply, err = introduction(tx, row, event.ConnInfoLimits(chatVersion(&store.Contact{VersionMin: m.Versions.Min, VersionMax: m.Versions.Max}), true), wrapInfo); err != nil {
+	row.State, row.Link, row.FullLink = string(ContactConnecting), "", ""
+	if err := c.meet(tx, row, m, profile); err != nil {
 		return nil, err
 	}
-	row.State, row.Link, row.FullLink = string(ContactConnecting), "", ""
-	return reply, c.meet(tx, row, m, profile)
+	if reply, err = introduction(tx, row, event.ConnInfoLimits(chatVersion(row), true), wrapInfo); err != nil {
+		return nil, err
+	}
+	return reply, tx.SaveContact(row)
 }
+
+// groupAnswer is the event with which businesses answer who opens their address (chat-protocol.md §8): they make a group for
+// each of their customers. Only short links tell before that an address is one of a business.
+const groupAnswer = "x.grp.link.inv"
 
 // Info stores what the owner of a link that we opened tells. The connection stands whatever
 // that is.
@@ -58,10 +71,22 @@ func parseInfo(info []byte) (m event.Message, p event.Profile, ok bool) {
 	return msgs[0], e.Profile, ok
 }
 
-// meet stores what a contact tells of itself in the handshake.
+// meet stores what a contact tells of itself in the handshake, and what is agreed on with it.
 func (c *Chat) meet(tx *store.Tx, row *store.Contact, m event.Message, p event.Profile) error {
+	before, err := loadTerms(tx, row)
+	if err != nil {
+		return err
+	}
 	if err := setProfile(row, p); err != nil {
 		return err
+	}
+	switch agreed, err := meetTTL(tx, row); {
+	case err != nil:
+		return err
+	case agreed:
+		if err := c.tellTTL(tx, row, before, false, c.now()); err != nil {
+			return err
+		}
 	}
 	row.VersionMin, row.VersionMax = m.Versions.Min, m.Versions.Max
 	row.Active = c.now()
@@ -220,21 +245,13 @@ const (
 // received adds a message of a contact unless it is there already, or was removed here.
 func (c *Chat) received(tx *store.Tx, row *store.Contact, m event.Message, id event.ID, e event.MsgNew, at time.Time) error {
 	content := e.Content
-	i := &store.Item{Contact: row.ID, Kind: string(KindText), Text: content.Text, State: string(StateReceived), Time: at,
+	i := &store.Item{Contact: row.ID, Kind: string(KindText), Text: receivedText(content), State: string(StateReceived), Time: at,
 		Live: e.Live && e.File == nil, Forwarded: e.Forward}
 	image := ""
 	switch content.Type {
 	case event.TypeText:
 	case event.TypeLink:
-		if !isWebLink(content.Preview.URI) {
-			break // it would not be one of what can be opened
-		}
-		image = content.Preview.Image
-		i.Content = string(event.TypeLink)
-		var err error
-		i.Preview, err = json.Marshal(LinkPreview{URL: content.Preview.URI, Title: cleanLine(cut(content.Preview.Title, maxLinkText)),
-			Description: cleanLine(cut(content.Preview.Description, maxLinkText))})
-		if err != nil {
+		if err := setPreview(i, content); err != nil {
 			return err
 		}
 	case event.TypeImage, event.TypeVideo, event.TypeVoice, event.TypeFile:
@@ -244,7 +261,10 @@ func (c *Chat) received(tx *store.Tx, row *store.Contact, m event.Message, id ev
 			i.Kind, i.Raw = string(KindUnsupported), withoutImage(m, e)
 		}
 	default:
-		i.Kind, i.Content, i.Raw = string(KindUnsupported), contentName(string(content.Type)), rawJSON(m)
+		i.Raw = rawJSON(m)
+		if !isContactLink(content.CardLink()) {
+			i.Kind, i.Content = string(KindUnsupported), contentName(string(content.Type))
+		}
 	}
 	if e.File != nil {
 		i.FileName, i.FileSize, i.FileState = event.SafeFileName(e.File.Name), e.File.Size, string(FileOffered)
@@ -270,6 +290,30 @@ func (c *Chat) received(tx *store.Tx, row *store.Contact, m event.Message, id ev
 		return err
 	}
 	return c.fileReceived(tx, i, e.File)
+}
+
+// receivedText is the text of a message of a contact. What other programs show as a card has its link added.
+func receivedText(content event.Content) string {
+	link := content.CardLink()
+	if !isContactLink(link) || strings.Contains(content.Text, link) {
+		return content.Text
+	}
+	return strings.TrimPrefix(content.Text+"\n"+link, "\n")
+}
+
+// setPreview sets what is behind a link in a message of a contact, or that there is none.
+func setPreview(i *store.Item, content event.Content) (err error) {
+	i.Content, i.Preview, i.Image = "", nil, nil
+	p := content.Preview
+	if content.Type != event.TypeLink || !isWebLink(p.URI) { // it would not be one of what can be opened
+		return nil
+	}
+	i.Content = string(event.TypeLink)
+	if p.Image != "" {
+		i.Image, _ = event.DecodeImage(p.Image, maxPreviewImage)
+	}
+	i.Preview, err = json.Marshal(LinkPreview{URL: p.URI, Title: cleanLine(cut(p.Title, maxLinkText)), Description: cleanLine(cut(p.Description, maxLinkText))})
+	return err
 }
 
 // withoutImage is the JSON of a message, but for the picture, which is kept by itself.
@@ -344,10 +388,28 @@ func (c *Chat) edited(tx *store.Tx, row *store.Contact, m event.Message, e event
 		return err
 	case i.Forwarded:
 		return c.notice(tx, row, KindMalformed, 1, at) // what somebody else wrote is not changed (chat-protocol.md §5)
-	case !i.Deleted.IsZero(), i.Text == e.Content.Text && i.Live == e.Live:
+	case !i.Deleted.IsZero():
 		return nil
 	}
-	return c.setText(tx, i, e.Content.Text, at, e.Live)
+	text, preview := receivedText(e.Content), false
+	if (i.Content == "" || i.Content == string(event.TypeLink)) && ItemKind(i.Kind) == KindText {
+		before := *i
+		if err := setPreview(i, e.Content); err != nil {
+			return err
+		}
+		if preview = i.Content != before.Content || !bytes.Equal(i.Preview, before.Preview) || !bytes.Equal(i.Image, before.Image); preview {
+			if err := tx.SetItemPreview(i.ID, i.Preview, i.Image); err != nil {
+				return err
+			}
+		}
+	}
+	switch {
+	case i.Text != text || i.Live != e.Live:
+		return c.setText(tx, i, text, at, e.Live)
+	case preview:
+		return c.saveItem(tx, i)
+	}
+	return nil
 }
 
 // notice adds a notice about n messages, or adds n to the one that is the last item already.

@@ -61,7 +61,7 @@ func (c *Chat) Delete(ctx context.Context, items []int64, everyone bool) error {
 }
 
 // takeBack has the contact delete a message of ours. It tells whether nothing is to be left of it here either;
-// otherwise it is marked.
+// otherwise it is marked. The caller stores row.
 func (c *Chat) takeBack(tx *store.Tx, row *store.Contact, i *store.Item) (erase bool, err error) {
 	switch {
 	case !i.Own || !ItemKind(i.Kind).IsMessage() || i.Shared == nil:
@@ -85,11 +85,12 @@ func (c *Chat) takeBack(tx *store.Tx, row *store.Contact, i *store.Item) (erase 
 		return true, nil
 	}
 	i.Deleted = c.now()
-	return false, c.mark(tx, i)
+	return false, c.mark(tx, row, i)
 }
 
-// mark stores that a message was taken back.
-func (c *Chat) mark(tx *store.Tx, i *store.Item) error {
+// mark stores that a message was taken back. The caller stores row.
+func (c *Chat) mark(tx *store.Tx, row *store.Contact, i *store.Item) error {
+	undraft(row, i)
 	i.Live, i.Reactions = false, ""
 	if err := errors.Join(tx.DeleteEditions(i.ID), c.takeBackFile(tx, i)); err != nil {
 		return err
@@ -119,7 +120,7 @@ func (c *Chat) deleted(tx *store.Tx, row *store.Contact, e event.MsgDel, at int6
 		return c.remove(tx, row, []*store.Item{i}, removeContent)
 	}
 	i.Deleted = c.now()
-	return c.mark(tx, i)
+	return c.mark(tx, row, i)
 }
 
 // purgePage is how many items are deleted in one transaction when a conversation is emptied.

@@ -158,7 +158,8 @@ func (c *Chat) Accept(ctx context.Context, id int64, incognito bool) (Contact, e
 	return c.accept(ctx, id, incognito, false)
 }
 
-// accept makes a contact of a request, to whom the greeting is sent if greet is set.
+// accept makes a contact of a request, to whom the greeting is sent if greet is set, or if the other program shows that as our
+// first message.
 func (c *Chat) accept(ctx context.Context, id int64, incognito, greet bool) (contact Contact, err error) {
 	defer fault.Contain(&err) // else one that can't be handled would end the program each time it is started
 	c.connecting.Lock()
@@ -173,8 +174,11 @@ func (c *Chat) accept(ctx context.Context, id int64, incognito, greet bool) (con
 	}
 	m, e, _ := parseRequest(request.Info)
 	row := &store.Contact{State: string(ContactConnecting), Avatar: request.Avatar, Request: request.Shared, Greet: greet}
-	if greet && e.WelcomeMsgID != "" {
-		row.GreetID = []byte(e.WelcomeMsgID)
+	if e.WelcomeMsgID != "" { // the greeting is a message there already: it is to be one here, too, for answers to lead to it
+		row.Greet, row.GreetID = true, []byte(e.WelcomeMsgID)
+	}
+	if err := setProfile(row, e.Profile); err != nil {
+		return contact, err
 	}
 	info, err := c.introduce(ctx, row, agent.LinkInvitation, incognito)
 	if err != nil {

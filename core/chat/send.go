@@ -125,7 +125,8 @@ func quoteItem(tx *store.Tx, row *store.Contact, i *store.Item, id int64) (*even
 	case event.TypeFile:
 		content.Type = t
 	case event.TypeVoice:
-		content.Type, content.Duration = t, int(q.Duration)
+		// Others show its duration in place of a text that is empty, and would show the name of its file.
+		content.Type, content.Duration, content.Text = t, int(q.Duration), q.Text
 	case event.TypeImage, event.TypeVideo:
 		// A quote without the picture is one of text.
 		if uri, err := event.EncodeImage(q.Image, event.MaxPreviewImage); err == nil {

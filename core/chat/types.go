@@ -36,6 +36,7 @@ const (
 	FailureNone     Failure = ""
 	FailureLinkUsed Failure = "link used"    // the link was opened before, or taken back
 	FailureVersion  Failure = "version"      // the other side's program is too new or too old
+	FailureBusiness Failure = "business"     // the address is that of a business, which answers with a group
 	FailureGone     Failure = "gone"         // the other side deleted its queue
 	FailureExpired  Failure = "expired"      // the relay could not be reached for too long
 	FailureTooLong  Failure = "too long"     // the message is longer than can be sent
@@ -57,6 +58,7 @@ func failureOf(err error) Failure {
 		{agent.ErrTooLarge, FailureTooLong},
 		{smp.ErrQuota, FailureFull},
 		{smp.ErrAuth, FailureRefused},
+		{smp.ErrBlocked, FailureRefused},
 	} {
 		if errors.Is(err, f.err) {
 			return f.failure
@@ -75,7 +77,7 @@ type Contact struct {
 	Invitation string  // our link, while State is ContactInvited: the short one if the relay keeps such
 	Last       *Item   // nil if nothing was said yet
 	Unread     int     // messages
-	Draft      string
+	Draft      Draft
 	AvatarSeed uint32    // random, never sent
 	Active     time.Time // the last time that something was said
 
@@ -109,7 +111,7 @@ type Contact struct {
 // newContact makes the Contact of a row but for its last item. The preferences are those of the profile.
 func (c *Chat) newContact(row *store.Contact, own *Preferences) Contact {
 	contact := Contact{ID: row.ID, Name: row.Name, Alias: row.Alias, State: ContactState(row.State), Failure: Failure(row.Failure),
-		Invitation: row.Link, Unread: row.Unread, Draft: row.Draft, AvatarSeed: uint32(row.Avatar), Active: row.Active,
+		Invitation: row.Link, Unread: row.Unread, Draft: draftOf(row), AvatarSeed: uint32(row.Avatar), Active: row.Active,
 		FullInvitation: row.FullLink, IncognitoName: row.Incognito, Verified: row.Verified, Receipts: row.Receipts,
 		Muted: row.Muted, Pinned: row.Pinned, Archived: row.Archived, Blocked: row.Blocked}
 	if contact.State == ContactNotes {

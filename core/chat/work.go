@@ -180,7 +180,7 @@ func (c *Chat) publishOnce(ctx context.Context) error {
 		if err != nil {
 			return nil, nil, err
 		}
-		data, err := linkData(tx, row.Greeting)
+		data, err := linkData(tx, row.Greeting, row.Incognito)
 		return row, data, err
 	}
 	err := c.db.View(ctx, func(tx *store.Tx) error {

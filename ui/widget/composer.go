@@ -25,7 +25,7 @@ const (
 type Composer struct {
 	fynewidget.BaseWidget
 
-	OnSend     func(text string) // the field is emptied afterwards; the text is empty where only attachments are sent
+	OnSend     func(text string) // the field is empty already, and can be given another text; the text is empty where only attachments are sent
 	OnChanged  func(text string)
 	OnAttach   func()
 	OnEmoji    func()
@@ -266,8 +266,8 @@ func (c *Composer) submit() {
 	if !c.sendable() || c.OnSend == nil {
 		return
 	}
-	c.OnSend(text)
 	c.editor.SetText("")
+	c.OnSend(text)
 }
 
 func isBlank(s string) bool {

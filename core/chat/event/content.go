@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -148,6 +149,22 @@ func (c *Content) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("%w: content of type %s lacks a member", ErrValue, c.Type)
 	}
 	return nil
+}
+
+// CardLink returns the link in the card of a person, a group or a channel, as the sender gives it; empty if there is none.
+// Programs that show cards write no more than the name on them into Text.
+func (c Content) CardLink() string {
+	if c.Type != TypeChat {
+		return ""
+	}
+	var card struct {
+		Address    string `json:"connLink"`
+		Invitation string `json:"invLink"`
+	}
+	if err := unmarshal(c.ChatLink, &card); err != nil {
+		return ""
+	}
+	return cmp.Or(card.Address, card.Invitation)
 }
 
 func set[T any](to, from *T) bool {
