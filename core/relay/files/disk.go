@@ -9,14 +9,25 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
+	"syscall"
 )
 
 // Disk is a Store in a folder: a file for each chunk, in a folder for all whose names begin with
 // the same two letters.
 type Disk struct {
-	dir string
-	mu  sync.Mutex // held while a folder is made
+	dir     string
+	free    func(dir string) (bytes int64, ok bool)
+	mu      sync.Mutex   // held while a folder is made
+	writing atomic.Int64 // bytes that chunks which are being written will have
 }
+
+// spare is how many bytes of its disk a Disk leaves free: the messages of the same relay, and what is known of the chunks,
+// stand there too, and a relay that can't write these has to end.
+const spare = 64 << 20
+
+// errFull tells that no more chunks can be written.
+var errFull = fmt.Errorf("only %d MB of the disk are left: %w", spare>>20, syscall.ENOSPC)
 
 // partsDir has the files that are being written. They are moved away from there when they are
 // complete and on disk.
@@ -42,13 +53,18 @@ func OpenDisk(dir string) (*Disk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the folder for chunks: %w", err)
 	}
-	return &Disk{dir: dir}, nil
+	return &Disk{dir: dir, free: freeSpace}, nil
 }
 
 func (d *Disk) path(name string) string { return filepath.Join(d.dir, name[:2], name) }
 
 // Put is part of Store.
 func (d *Disk) Put(_ context.Context, name string, size int64, r io.Reader) error {
+	left := d.writing.Add(size)
+	defer d.writing.Add(-size)
+	if free, ok := d.free(d.dir); ok && free < left+spare && name != ownerName {
+		return fmt.Errorf("writing a chunk: %w", errFull)
+	}
 	part := filepath.Join(d.dir, partsDir, name)
 	if err := writePart(part, size, r); err != nil {
 		os.Remove(part)

@@ -433,6 +433,26 @@ func TestStoreFails(t *testing.T) {
 	s.wantUsed(0, 0)
 }
 
+// TestSpare has the disk be nearly full: uploads are refused before there is no room for messages, and what is there can be had.
+func TestSpare(t *testing.T) {
+	var free atomic.Int64
+	store := must(OpenDisk(t.TempDir()))
+	store.free = func(string) (int64, bool) { return free.Load(), true }
+	s := startServer(t, Config{Store: store})
+	c := s.dial(t, 3).register(1<<20, 1)
+	free.Store(spare + 1<<20 - 1)
+	s.dial(t, 3).want(xftp.ErrQuota, xftp.FPut{}, c.Sender, c.sender.private, c.bytes)
+	s.wantUsed(1, 0)
+	free.Store(spare + 1<<20)
+	p := s.dial(t, 3)
+	p.want(xftp.OK{}, xftp.FPut{}, c.Sender, c.sender.private, c.bytes)
+	free.Store(0)
+	p.get(c, 0)
+	if n := store.writing.Load(); n != 0 {
+		t.Errorf("%d bytes are being written", n)
+	}
+}
+
 // TestOpenDisk checks what package s3 doesn't, which tests what all stores have in common.
 func TestOpenDisk(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
