@@ -250,7 +250,7 @@ func TestBenchLeavesNothing(t *testing.T) {
 // allowed if the relay is there for others, too.
 func TestProxyPrivate(t *testing.T) {
 	_, target := startRelay(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := relay.ListenLoopback() // at a port that nobody else gets meanwhile
 	if err != nil {
 		t.Fatal(err)
 	}
