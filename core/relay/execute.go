@@ -27,7 +27,9 @@ func (c *conn) executeBlock(content []byte) {
 		c.answer(outgoing{message: smp.ErrBlock})
 		return
 	}
-	c.hold()
+	if len(list) > 1 { // else there is nothing to wait for: the writer may begin
+		c.hold()
+	}
 	defer c.letGo()
 	defer c.deliverFirst(len(list))
 	for _, b := range list {

@@ -205,6 +205,7 @@ func (q *request) subscribe(s *stripe, queue *queue) {
 		return
 	}
 	s.subscribe(q.conn, queue)
+	q.conn.hold() // for the first message, which may join the answer
 	q.ok(smp.SOK{ServiceID: q.serviceID()})
 	s.deliverAfter(queue)
 }
