@@ -11,8 +11,6 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
-
-	"github.com/sotto-chat/sotto/store/vault"
 )
 
 // firstMigrations are the first n of the migrations that there are.
@@ -31,16 +29,9 @@ func firstMigrations(t *testing.T, n int) fs.FS {
 
 // TestFromChat brings a database up to date that has what the third migration knows.
 func TestFromChat(t *testing.T) {
-	dir := t.TempDir()
-	v, err := vault.Create(t.Context(), dir, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := v.Close(); err != nil {
-		t.Fatal(err)
-	}
+	dir := emptyVault(t)
 	db := mustOpen(t, dir, firstMigrations(t, 3))
-	err = db.Update(t.Context(), func(tx *Tx) error {
+	err := db.Update(t.Context(), func(tx *Tx) error {
 		for _, q := range []string{
 			`INSERT INTO contacts (id, state, name, profile, unread, avatar, created, active) VALUES
 				(1, 'connected', 'Bob', CAST('{"displayName":"Bob","image":"data:image/png;base64,AAAA","fullName":"x"}' AS BLOB), 1, 7, 1, 1),
@@ -99,16 +90,9 @@ func TestFromChat(t *testing.T) {
 
 // TestFromDrafts brings a database up to date in which a draft is a text alone.
 func TestFromDrafts(t *testing.T) {
-	dir := t.TempDir()
-	v, err := vault.Create(t.Context(), dir, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := v.Close(); err != nil {
-		t.Fatal(err)
-	}
+	dir := emptyVault(t)
 	db := mustOpen(t, dir, firstMigrations(t, 7))
-	err = db.Update(t.Context(), func(tx *Tx) error {
+	err := db.Update(t.Context(), func(tx *Tx) error {
 		_, err := tx.Exec(`INSERT INTO contacts (id, state, name, profile, draft, avatar, created, active) VALUES
 			(1, 'connected', 'Bob', x'', 'half a sent', 7, 1, 1), (2, 'connected', 'Eve', x'', '', 7, 1, 1)`)
 		return err

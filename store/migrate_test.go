@@ -53,14 +53,7 @@ func TestLoadMigrations(t *testing.T) {
 }
 
 func TestMigrate(t *testing.T) {
-	dir := t.TempDir()
-	v, err := vault.Create(t.Context(), dir, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := v.Close(); err != nil {
-		t.Fatal(err)
-	}
+	dir := emptyVault(t)
 	scripts := []string{"create table t(x); insert into t values (1)", "alter table t add column y; update t set y = x + 1"}
 	db := mustOpen(t, dir, migrations(scripts[:1]...))
 	mustClose(t, db)
@@ -82,14 +75,7 @@ func TestMigrate(t *testing.T) {
 }
 
 func TestNewerDatabase(t *testing.T) {
-	dir := t.TempDir()
-	v, err := vault.Create(t.Context(), dir, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := v.Close(); err != nil {
-		t.Fatal(err)
-	}
+	dir := emptyVault(t)
 	db := mustOpen(t, dir, migrations("create table t(x)", "create table u(x)"))
 	crashed := copyDir(t, dir) // with everything still in the log
 	mustClose(t, db)
@@ -133,14 +119,7 @@ func crashMigrations() fs.FS {
 }
 
 func TestMigrationKilled(t *testing.T) {
-	dir := t.TempDir()
-	v, err := vault.Create(t.Context(), dir, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := v.Close(); err != nil {
-		t.Fatal(err)
-	}
+	dir := emptyVault(t)
 	for at := range 9 {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), crashDirEnv+"="+dir, crashAtEnv+"="+strconv.Itoa(at))

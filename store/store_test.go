@@ -70,6 +70,20 @@ func mustCreate(t testing.TB, dir string) *DB {
 	return db
 }
 
+// emptyVault returns the folder of a database to which no migration was applied.
+func emptyVault(t testing.TB) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	v, err := vault.Create(t.Context(), dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 func mustOpen(t testing.TB, dir string, files fs.FS) *DB {
 	t.Helper()
 	db, err := openWith(t.Context(), dir, Options{}, files)
