@@ -2,7 +2,6 @@ package agent
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/sotto-chat/sotto/core/ratchet"
 	"github.com/sotto-chat/sotto/core/wire"
@@ -18,9 +17,9 @@ func (a *Agent) Code(tx *store.Tx, connection int64) (code ratchet.VerificationC
 	} else if err != nil {
 		return code, err
 	}
-	r := new(ratchet.Ratchet)
-	if err := r.UnmarshalBinary(c.Ratchet); err != nil {
-		return code, fmt.Errorf("agent: stored ratchet: %w", err)
+	r, err := loadRatchet(c)
+	if err != nil {
+		return code, err
 	}
 	defer r.Wipe()
 	return r.VerificationCode(), nil

@@ -14,9 +14,9 @@ import (
 // the caller stores also if the message has to be dropped: its key is used up (ratchet.md §8).
 // couldSend tells whether the ratchet could encrypt before.
 func (a *Agent) decrypt(d *delivery, body []byte) (plain []byte, couldSend bool, err error) {
-	r := new(ratchet.Ratchet)
-	if err := r.UnmarshalBinary(d.c.Ratchet); err != nil {
-		return nil, false, fmt.Errorf("agent: stored ratchet: %w", err)
+	r, err := loadRatchet(d.c)
+	if err != nil {
+		return nil, false, err
 	}
 	defer r.Wipe()
 	couldSend = r.CanSend()

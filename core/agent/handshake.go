@@ -280,12 +280,21 @@ func (a *Agent) queueConfirmation(tx *store.Tx, c *store.Connection, sq *store.S
 	return a.enqueue(tx, c, sq, &store.Outgoing{Kind: outConfirmation, Notify: true}, &public, &m)
 }
 
-// encrypt numbers a plaintext and encrypts it with the connection's ratchet. Both are kept in
-// c, which the caller stores.
-func (a *Agent) encrypt(c *store.Connection, plain []byte, padded int, pq ratchet.PQ) ([]byte, error) {
+// loadRatchet returns the ratchet of a connection, which the caller wipes.
+func loadRatchet(c *store.Connection) (*ratchet.Ratchet, error) {
 	r := new(ratchet.Ratchet)
 	if err := r.UnmarshalBinary(c.Ratchet); err != nil {
 		return nil, fmt.Errorf("agent: stored ratchet: %w", err)
+	}
+	return r, nil
+}
+
+// encrypt numbers a plaintext and encrypts it with the connection's ratchet. Both are kept in
+// c, which the caller stores.
+func (a *Agent) encrypt(c *store.Connection, plain []byte, padded int, pq ratchet.PQ) ([]byte, error) {
+	r, err := loadRatchet(c)
+	if err != nil {
+		return nil, err
 	}
 	defer r.Wipe()
 	r.Support(a.cfg.Versions.Ratchet.Max)

@@ -260,6 +260,21 @@ func TestLaterOwner(t *testing.T) {
 	}
 }
 
+// offerAway has Bob offer a queue, on a relay that is away when Alice answers.
+func (p *pair) offerAway(t *testing.T, away *memRelay) {
+	t.Helper()
+	p.bob.restart()
+	p.alice.stop()
+	if err := p.bob.Rotate(t.Context(), p.atBob); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Minute)
+	away.setDown(true)
+	if err := p.alice.start(false); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A relay that is away when the other side answers the offer of a queue on it holds up no messages, and another one can be
 // offered in its place.
 func TestOfferedRelayAway(t *testing.T) {
@@ -267,16 +282,7 @@ func TestOfferedRelayAway(t *testing.T) {
 		away, third := p.net.add(t, "away"), p.net.add(t, "third")
 		next := away
 		p.bob.choose = func(_, _ []wire.Server) (Relay, error) { return Relay{Server: next.server}, nil }
-		p.bob.restart()
-		p.alice.stop()
-		if err := p.bob.Rotate(t.Context(), p.atBob); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Minute)
-		away.setDown(true)
-		if err := p.alice.start(false); err != nil {
-			t.Fatal(err)
-		}
+		p.offerAway(t, away)
 		time.Sleep(time.Minute)
 		exchange := func(when string) {
 			t.Helper()
@@ -314,16 +320,7 @@ func TestOfferedRelayBack(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *pair) {
 		away := p.net.add(t, "away")
 		p.bob.choose = func(_, _ []wire.Server) (Relay, error) { return Relay{Server: away.server}, nil }
-		p.bob.restart()
-		p.alice.stop()
-		if err := p.bob.Rotate(t.Context(), p.atBob); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Minute)
-		away.setDown(true)
-		if err := p.alice.start(false); err != nil {
-			t.Fatal(err)
-		}
+		p.offerAway(t, away)
 		time.Sleep(time.Hour)
 		p.bob.restart()
 		away.setDown(false)

@@ -92,9 +92,9 @@ func (a *Agent) takeUpPQ(c *store.Connection) error {
 	if c.PQ || !a.cfg.PQ || c.AgentVersion < pqVersion || c.Ratchet == nil {
 		return nil
 	}
-	r := new(ratchet.Ratchet)
-	if err := r.UnmarshalBinary(c.Ratchet); err != nil {
-		return fmt.Errorf("agent: stored ratchet: %w", err)
+	r, err := loadRatchet(c)
+	if err != nil {
+		return err
 	}
 	defer r.Wipe()
 	c.PQ = r.Version() >= pqRatchetVersion

@@ -83,9 +83,9 @@ func (a *Agent) resyncVersion(c *store.Connection) (uint16, error) {
 	if c.Ratchet == nil {
 		return a.cfg.Versions.Ratchet.Max, nil
 	}
-	r := new(ratchet.Ratchet)
-	if err := r.UnmarshalBinary(c.Ratchet); err != nil {
-		return 0, fmt.Errorf("agent: stored ratchet: %w", err)
+	r, err := loadRatchet(c)
+	if err != nil {
+		return 0, err
 	}
 	defer r.Wipe()
 	return min(r.Version(), a.cfg.Versions.Ratchet.Max), nil
