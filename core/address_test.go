@@ -260,6 +260,10 @@ func TestAutoAccept(t *testing.T) {
 	// It happens once, wherever the program is ended.
 	set(AddressSettings{Greeting: "Hi there!", AutoAccept: true, Incognito: true})
 	carol := p.b.create("Carol")
+	p.b.wait("no name to be shown", func() bool {
+		plan := mustPlan(t, carol, address.Link)
+		return plan.Name == "Incognito" && plan.Greeting == "Hi there!"
+	})
 	p.a.shut()
 	contact := mustConnect(t, carol, address.Full)
 	for range 3 {
