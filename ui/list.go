@@ -187,12 +187,13 @@ func (m *mainScreen) menu(i int, at fyne.Position) {
 		request := *r.request
 		items = []widget.MenuItem{
 			{Icon: "chat", Text: lang.L("Open"), Do: func() { w.openRequest(request.ID) }},
-			{Icon: "check", Text: lang.L("Accept"), Line: true, Do: func() { w.accept(request.ID, false, nil) }},
 		}
 		if w.nameless() {
-			items = append(items, widget.MenuItem{Icon: "incognito", Text: lang.L("Accept incognito"), Do: func() { w.accept(request.ID, true, nil) }})
+			items = append(items, widget.MenuItem{Icon: "incognito", Text: lang.L("Accept incognito"), Line: true, Do: func() { w.accept(request.ID, true, nil) }})
 		}
-		items = append(items, widget.MenuItem{Icon: "close", Text: lang.L("Reject"), Danger: true, Do: func() { w.reject(request.ID, nil) }})
+		items = append(items,
+			widget.MenuItem{Icon: "check", Text: lang.L("Accept"), Line: !w.nameless(), Do: func() { w.accept(request.ID, false, nil) }},
+			widget.MenuItem{Icon: "close", Text: lang.L("Reject"), Danger: true, Do: func() { w.reject(request.ID, nil) }})
 	} else if r.hit == nil {
 		items = w.contactMenu(r.contact)
 	} else {

@@ -291,6 +291,11 @@ func TestPicturesOfRequest(t *testing.T) {
 		b.openRequest(r.ID)
 		b.win.Canvas().Unfocus()
 		b.compare(fmt.Sprintf("request-%v", mode))
+		b.address = &core.Address{Link: shortLink, Created: noon, Settings: core.AddressSettings{Incognito: true}}
+		b.main.content.(*requestPage).update(core.AddressChanged{})
+		b.compare(fmt.Sprintf("request-incognito-%v", mode))
+		b.address = nil
+		b.main.content.(*requestPage).update(core.AddressChanged{})
 		b.resize(smallestWidth, smallestHeight)
 		b.compare(fmt.Sprintf("request-narrow-%v", mode))
 	})
